@@ -248,8 +248,6 @@ class SamplingConfig:
     """Time shift of the sigma schedule: shift * s / (1 + (shift - 1) * s)."""
     text_scale: Mapping[str, float] = field(default_factory=lambda: {"video": 6.0, "speech": 6.0, "sfx": 6.0})
     """Text guidance scale per stream."""
-    sync_scale: Mapping[str, float] = field(default_factory=lambda: {"video": 1.0, "speech": 1.0, "sfx": 1.0})
-    """SyncCFG scale per stream; 1 is off."""
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     """Guidance is applied at sigmas inside this interval."""
     tie_audio: bool = True

@@ -5,10 +5,11 @@ One noise level is used everywhere: sigma = 0 is clean data, sigma = 1 is pure n
     x = (1 - sigma) * x0 + sigma * eps,    v = eps - x0,    x0 = x - sigma * v.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
+import torch
 from torch import Tensor
 
 VIDEO, SPEECH, SFX = "video", "speech", "sfx"
@@ -52,3 +53,48 @@ class Clip:
     fps: float
     stems: Mapping[str, np.ndarray]
     rate_hz: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextInputs:
+    """Tokenised prompts, one row per sample: what the model's text side takes.
+
+    Attributes:
+        caption_ids: int64 `(B, L)`, 0 where padded.
+        phoneme_ids: int64 `(B, S)`, 0 where padded.
+        phoneme_mask: bool `(B, S)`, True on phonemes; a row without any says nothing.
+        phoneme_weights: float32 `(B, S)`, mean durations in seconds.
+        span_s: float32 `(B, 2)`, start and end of the speech in seconds.
+        dropped: bool `(B,)`, True where the transcript is withheld (guidance), which differs from saying nothing.
+    """
+
+    caption_ids: Tensor
+    phoneme_ids: Tensor
+    phoneme_mask: Tensor
+    phoneme_weights: Tensor
+    span_s: Tensor
+    dropped: Tensor
+
+    def __len__(self) -> int:
+        return len(self.caption_ids)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "TextInputs":
+        """Apply `function` to every field."""
+        return TextInputs(**{f.name: function(getattr(self, f.name)) for f in fields(self)})
+
+    def to(self, device: str) -> "TextInputs":
+        """Copy to a device."""
+        return self.map(lambda t: t.to(device, non_blocking=True))
+
+    def without(self, caption: Tensor, transcript: Tensor) -> "TextInputs":
+        """Withhold the caption and the transcript of the rows that the bool masks `(B,)` mark."""
+        return replace(
+            self,
+            caption_ids=torch.where(caption[:, None], 0, self.caption_ids),
+            phoneme_mask=self.phoneme_mask & ~transcript[:, None],
+            dropped=self.dropped | transcript,
+        )
+
+    def stack(self, other: "TextInputs") -> "TextInputs":
+        """Rows of `self`, then rows of `other` (of the same padded lengths)."""
+        return TextInputs(**{f.name: torch.cat([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)})
