@@ -1,0 +1,173 @@
+"""The training objective: flow matching per stream under cross-modal forcing and cross-task synergy.
+
+    L = w_v L_v + w_a (L_sp + L_sfx)                                                               (Unison eq. 8, 9)
+
+Every sample trains one row of the task table (Harmony sec. 3.2): given streams have sigma = 0 and no loss.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from einops import reduce, repeat
+from torch import Tensor
+
+from unison_core.diffusion.flow import interpolate, velocity
+from unison_core.diffusion.forcing import ForcingConfig, draw_sigmas, forcing_weights
+from unison_core.model.unison import Unison
+from unison_core.tasks import TASKS
+from unison_core.types import AUDIO_STREAMS, SFX, SPEECH, VIDEO, Latents, TextInputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveConfig:
+    """What is trained, and how hard."""
+
+    tasks: Mapping[str, float] = field(default_factory=lambda: {"t2av": 1.0})
+    """Probability of each row of the task table; they are normalised."""
+    forcing: ForcingConfig = field(default_factory=ForcingConfig)
+    p_drop_caption: float = 0.1
+    """Probability that only the caption is withheld."""
+    p_drop_transcript: float = 0.1
+    """Probability that only the transcript is withheld."""
+    p_drop_both: float = 0.0
+    """Probability that both are: the state that guidance subtracts."""
+    stream_weights: Mapping[str, float] = field(default_factory=lambda: {VIDEO: 1.0, SPEECH: 1.0, SFX: 1.0})
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.tasks) - set(TASKS))
+        if unknown:
+            raise ValueError(f"unknown task {unknown[0]!r}; there are: {', '.join(TASKS)}")
+        if not self.tasks or min(self.tasks.values()) < 0 or sum(self.tasks.values()) <= 0:
+            raise ValueError("tasks need non-negative probabilities that do not all vanish")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentBatch:
+    """B clips of one length: clean latents by stream, tokenised prompts, and the number of pixel frames."""
+
+    latents: Latents
+    text: TextInputs
+    frames: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Losses:
+    """Losses `(B,)` by stream: `weighted` adds up to the objective, `plain` is the bare flow-matching error.
+
+    Attributes:
+        sigmas: the noise level each plain loss was measured at, `(B,)`.
+        counted: True where the stream was generated.
+    """
+
+    weighted: Mapping[str, Tensor]
+    plain: Mapping[str, Tensor]
+    sigmas: Mapping[str, Tensor]
+    counted: Mapping[str, Tensor]
+
+    @property
+    def total(self) -> Tensor:
+        """The scalar to minimise."""
+        return torch.stack(list(self.weighted.values())).sum(0).mean()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """The task of each sample: given streams and clean first frames as masks `(B,)`, and loss factors `(B,)`."""
+
+    given: Mapping[str, Tensor]
+    first_frame: Tensor
+    weight: Tensor
+
+
+def objective(
+    model: Unison, batch: LatentBatch, config: ObjectiveConfig, *, progress: float, generator: torch.Generator
+) -> Losses:
+    """Loss per sample and stream.
+
+    Args:
+        model: predicts velocities; audio-only batches (no video latents) train the audio branch alone.
+        batch: clean data.
+        config: tasks, forcing, dropout.
+        progress: fraction of training done, which sets the forcing phase.
+        generator: source of all randomness, on the batch's device.
+    """
+    streams = tuple(batch.latents)
+    count = len(batch.text)
+    tasks = assign_tasks(config.tasks, count, generator)
+    draw = draw_sigmas(config.forcing, config.forcing.schedule.at(progress), count, generator)
+    sigma = {s: torch.where(tasks.given[s], 0.0, getattr(draw, s)) for s in streams}
+    levels = {s: _spread(sigma[s], x, tasks.first_frame) if s == VIDEO else sigma[s] for s, x in batch.latents.items()}
+    eps = {s: torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype) for s, x in batch.latents.items()}
+    noisy = {s: interpolate(x, eps[s], levels[s]) for s, x in batch.latents.items()}
+
+    text = _withhold(batch.text, config, generator)
+    conditions = model.encode(text, batch.frames, with_video=VIDEO in streams)
+    predicted = model(noisy, levels, conditions)
+
+    factors = _factors(sigma, tasks, config.forcing.guidance_strength if draw.reweight else 0.0)
+    plain, weighted, counted = {}, {}, {}
+    for stream in streams:
+        error = (predicted[stream].float() - velocity(batch.latents[stream], eps[stream]).float()) ** 2
+        plain[stream] = _mean(error, tasks.first_frame)
+        counted[stream] = ~tasks.given[stream]
+        scale = config.stream_weights[stream] * tasks.weight * factors[stream]
+        weighted[stream] = torch.where(counted[stream], plain[stream] * scale, 0.0)
+    return Losses(weighted=weighted, plain=plain, sigmas=sigma, counted=counted)
+
+
+def assign_tasks(mix: Mapping[str, float], count: int, generator: torch.Generator) -> Assignment:
+    """Draw a row of the task table for every sample."""
+    device = generator.device
+    rows = [TASKS[name] for name in mix]
+    chances = torch.tensor([mix[row.name] for row in rows], dtype=torch.float, device=device)
+    choice = torch.multinomial(chances, count, replacement=True, generator=generator)
+
+    def column(values: list[float]) -> Tensor:
+        return torch.tensor(values, device=device)[choice]
+
+    return Assignment(
+        given={s: column([s in row.given for row in rows]) for s in (VIDEO, *AUDIO_STREAMS)},
+        first_frame=column([row.first_frame for row in rows]),
+        weight=column([row.weight for row in rows]),
+    )
+
+
+def _factors(sigma: Mapping[str, Tensor], tasks: Assignment, strength: float) -> dict[str, Tensor]:
+    """Weights of eq. 8 by stream; rows with given streams and audio-only batches have no leader."""
+    ones = torch.ones_like(sigma[SPEECH])
+    factors = {stream: ones for stream in sigma}
+    if strength == 0 or VIDEO not in sigma:
+        return factors
+    joint = ~torch.stack([tasks.given[s] for s in sigma]).any(0)
+    audio = (sigma[SPEECH] + sigma[SFX]) / 2
+    factors[VIDEO] = torch.where(joint, forcing_weights(sigma[VIDEO], audio, strength)[0], ones)
+    for stream in AUDIO_STREAMS:
+        factors[stream] = torch.where(joint, forcing_weights(sigma[VIDEO], sigma[stream], strength)[1], ones)
+    return factors
+
+
+def _spread(sigma: Tensor, video: Tensor, first_frame: Tensor) -> Tensor:
+    """Sigma `(B,)` over latent frames `(B, T)`, frame 0 clean where the task gives it."""
+    levels = repeat(sigma, "b -> b t", t=video.shape[2]).clone()
+    levels[:, 0] = torch.where(first_frame, 0.0, levels[:, 0])
+    return levels
+
+
+def _mean(error: Tensor, first_frame: Tensor) -> Tensor:
+    """Mean over everything but the batch `(B,)`; a given video frame 0 does not count."""
+    if error.ndim == 3:
+        return reduce(error, "b n c -> b", "mean")
+    frames = reduce(error, "b c t h w -> b t", "mean")
+    if frames.shape[1] == 1:
+        return frames[:, 0]
+    return torch.where(first_frame, frames[:, 1:].mean(1), frames.mean(1))
+
+
+def _withhold(text: TextInputs, config: ObjectiveConfig, generator: torch.Generator) -> TextInputs:
+    """Drop conditions for guidance: caption alone, transcript alone, or both."""
+    u = torch.rand(len(text), generator=generator, device=generator.device)
+    both = u < config.p_drop_both
+    caption = both | ((u >= config.p_drop_both) & (u < config.p_drop_both + config.p_drop_caption))
+    transcript = both | (u > 1 - config.p_drop_transcript)
+    return text.without(caption, transcript)
