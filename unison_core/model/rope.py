@@ -1,4 +1,7 @@
-"""Rotary position embedding on adjacent pairs: (x_2j, x_2j+1) turns by position * theta^(-2j/d) (RoFormer; Wan, MMAudio)."""
+"""Rotary position embedding (RoFormer) on adjacent pairs, as Wan and MMAudio use it.
+
+The pair (x_2j, x_2j+1) of a token at position p turns by the angle p * theta^(-2j/d).
+"""
 
 import torch
 from einops import repeat
@@ -17,7 +20,9 @@ def rope_angles(positions: Tensor, dim: int, theta: float = 10000.0) -> Tensor:
     return torch.stack((angles.cos(), angles.sin()), dim=-1).float()
 
 
-def rope_angles_3d(grid: tuple[int, int, int], head_dim: int, theta: float = 10000.0) -> Tensor:
+def rope_angles_3d(
+    grid: tuple[int, int, int], head_dim: int, theta: float = 10000.0, device: torch.device | None = None
+) -> Tensor:
     """Rotations `(T*H*W, head_dim/2, 2)` of a token grid (T, H, W), row-major, by index along each axis.
 
     Height and width take 2*(d//6) channels each and time the rest (Wan: 128 -> 44, 42, 42).
@@ -25,7 +30,7 @@ def rope_angles_3d(grid: tuple[int, int, int], head_dim: int, theta: float = 100
     side = 2 * (head_dim // 6)
     t, h, w = grid
     time, height, width = (
-        rope_angles(torch.arange(count), dim, theta)
+        rope_angles(torch.arange(count, device=device), dim, theta)
         for count, dim in zip(grid, (head_dim - 2 * side, side, side), strict=True)
     )
     parts = (
@@ -37,7 +42,7 @@ def rope_angles_3d(grid: tuple[int, int, int], head_dim: int, theta: float = 100
 
 
 def apply_rope(x: Tensor, angles: Tensor) -> Tensor:
-    """Turn `x` `(B, H, L, d)` by `angles` `(L, d/2, 2)` (or any shape that broadcasts); float32 inside, x's type out."""
+    """Turn `x` `(B, H, L, d)` by `angles` `(L, d/2, 2)`, or any shape that broadcasts; computed in float32."""
     even, odd = x.float().unflatten(-1, (-1, 2)).unbind(-1)
     cos, sin = angles.unbind(-1)
     turned = torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1)
