@@ -1,4 +1,4 @@
-"""Sinusoidal features of a scalar: [cos(t w_j), sin(t w_j)] with w_j = max_period^(-j / (dim/2)) (DDPM, Wan, MMAudio)."""
+"""Sinusoidal features of a scalar, as in DDPM: [cos(t w_j), sin(t w_j)] with w_j = max_period^(-j / (dim/2))."""
 
 import math
 

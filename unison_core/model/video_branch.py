@@ -1,0 +1,239 @@
+"""The video branch: a Wan2.2 transformer with its own block loop and one noise level per latent frame.
+
+    h = patchify(x_sigma);  for each block: h += g1 * SelfAttn(m1(h));  h += CrossAttn(LN(h), text);  h += g2 * MLP(m2(h))
+    v = head(h) = eps - x0,    m(h) = LN(h) * (1 + scale) + shift,    (shift, scale, g) from the sigma of h's frame
+
+The loop is open so that interaction nodes can run between blocks. Names of parameters are those of diffusers'
+`WanTransformer3DModel`, whose state dicts load strictly and give the same output (Wan, arXiv 2503.20314).
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from unison_core.config import VideoBranchConfig
+from unison_core.model.attention import attention
+from unison_core.model.rope import apply_rope, rope_angles_3d
+from unison_core.model.sinusoids import sinusoids
+
+TIMESTEPS = 1000.0
+"""Wan's time embedding reads 1000 * sigma."""
+
+
+@dataclass(frozen=True)
+class VideoContext:
+    """What one clip's caption gives to every step.
+
+    Attributes:
+        keys_values: per block, the cross-attention's keys and values, each `(B, H, L, d)`.
+    """
+
+    keys_values: tuple[tuple[Tensor, Tensor], ...]
+
+
+@dataclass(frozen=True)
+class VideoState:
+    """The video branch between two blocks.
+
+    Attributes:
+        tokens: `(B, T*S, D)`, frame-major; S = H'*W' tokens a latent frame.
+        temb: float32 `(B, T, D)`, the time embedding that the head reads.
+        modulation: float32 `(B, T, 6, D)`, shared by the blocks, which add their own table.
+        rope: `(T*S, d/2, 2)`, see `rope_angles_3d`.
+        grid: (T, H', W').
+        context: the caption's keys and values.
+    """
+
+    tokens: Tensor
+    temb: Tensor
+    modulation: Tensor
+    rope: Tensor
+    grid: tuple[int, int, int]
+    context: VideoContext
+
+
+class VideoAttention(nn.Module):
+    """Multi-head attention with RMSNorm over all of q's and k's channels."""
+
+    def __init__(self, config: VideoBranchConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.to_q, self.to_k, self.to_v = (nn.Linear(config.dim, config.dim) for _ in range(3))
+        self.to_out = nn.ModuleList([nn.Linear(config.dim, config.dim)])
+        self.norm_q, self.norm_k = (nn.RMSNorm(config.dim, eps=config.eps) for _ in range(2))
+
+    def keys_values(self, x: Tensor, rope: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Keys and values `(B, H, L, d)` of `x` `(B, L, D)`."""
+        v = self._split(self.to_v(x))
+        k = self._split(_rms_norm(self.norm_k, self.to_k(x)))
+        return (k if rope is None else apply_rope(k, rope)).to(v.dtype), v
+
+    def forward(self, x: Tensor, k: Tensor, v: Tensor, rope: Tensor | None = None) -> Tensor:
+        """`(B, L, D)` of queries from `x` over given keys and values."""
+        q = self._split(_rms_norm(self.norm_q, self.to_q(x)))
+        out = attention(q if rope is None else apply_rope(q, rope), k, v)
+        return self.to_out[0](rearrange(out, "b h l d -> b l (h d)"))
+
+    def _split(self, x: Tensor) -> Tensor:
+        return rearrange(x, "b l (h d) -> b h l d", h=self.heads)
+
+
+class VideoBlock(nn.Module):
+    """One Wan block on plain tensors, so that it compiles alone."""
+
+    def __init__(self, config: VideoBranchConfig) -> None:
+        super().__init__()
+        self.eps = config.eps
+        self.attn1 = VideoAttention(config)
+        self.attn2 = VideoAttention(config)
+        self.norm2 = nn.LayerNorm(config.dim, eps=config.eps)
+        self.ffn = _feed_forward(config.dim, config.ffn_dim)
+        self.scale_shift_table = nn.Parameter(torch.randn(1, 6, config.dim) / config.dim**0.5)
+
+    def text_keys_values(self, text: Tensor) -> tuple[Tensor, Tensor]:
+        """Cross-attention keys and values of projected text `(B, L, D)`."""
+        return self.attn2.keys_values(text)
+
+    def forward(self, tokens: Tensor, modulation: Tensor, rope: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Tokens `(B, T*S, D)` after the block; `modulation` `(B, T, 6, D)`, `k`, `v` `(B, H, L, d)` of the text."""
+        table = self.scale_shift_table.float() + modulation  # (B, T, 6, D)
+        shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = table.unbind(2)
+
+        x = _modulated_norm(tokens, scale_1, shift_1, self.eps)
+        tokens = _gated_sum(tokens, self.attn1(x, *self.attn1.keys_values(x, rope), rope), gate_1)
+
+        norm = self.norm2
+        x = F.layer_norm(tokens.float(), norm.normalized_shape, norm.weight.float(), norm.bias.float(), norm.eps)
+        tokens = tokens + self.attn2(x.to(tokens.dtype), k, v).to(tokens.dtype)
+
+        x = _modulated_norm(tokens, scale_2, shift_2, self.eps)
+        return _gated_sum(tokens, self.ffn(x), gate_2)
+
+
+class ConditionEmbedder(nn.Module):
+    """Projections of the timestep and of the text features."""
+
+    def __init__(self, config: VideoBranchConfig) -> None:
+        super().__init__()
+        dim = config.dim
+        self.freq_dim = config.freq_dim
+        self.time_embedder = _mlp(config.freq_dim, dim, nn.SiLU())
+        self.time_proj = nn.Linear(dim, 6 * dim)
+        self.text_embedder = _mlp(config.text_dim, dim, nn.GELU(approximate="tanh"))
+
+    def time(self, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        """Embedding `(B, T, D)` and modulation `(B, T, 6, D)` of sigma `(B, T)`, in float32 whatever the weights are.
+
+        There are T of them, not T*S, so that precision costs nothing.
+        """
+        with torch.autocast(sigma.device.type, enabled=False):
+            x = sinusoids(TIMESTEPS * sigma.float(), self.freq_dim)
+            temb = _linear(self.time_embedder.linear_2, F.silu(_linear(self.time_embedder.linear_1, x)))
+            modulation = _linear(self.time_proj, F.silu(temb))
+        return temb, rearrange(modulation, "b t (six d) -> b t six d", six=6)
+
+
+class VideoBranch(nn.Module):
+    """Wan2.2 transformer: `embed`, then `block` for each block, then `head`."""
+
+    def __init__(self, config: VideoBranchConfig) -> None:
+        super().__init__()
+        if config.patch[0] != 1:
+            raise ValueError(f"patch={config.patch}: a noise level per latent frame needs 1 along time")
+        self.config = config
+        patch_dim = config.latent_channels * config.patch[1] * config.patch[2]
+        self.patch_embedding = nn.Conv3d(config.latent_channels, config.dim, config.patch, config.patch)
+        self.condition_embedder = ConditionEmbedder(config)
+        self.blocks = nn.ModuleList([VideoBlock(config) for _ in range(config.blocks)])
+        self.proj_out = nn.Linear(config.dim, patch_dim)
+        self.scale_shift_table = nn.Parameter(torch.randn(1, 2, config.dim) / config.dim**0.5)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initial weights as Wan trains from: Xavier, 0.02 normal in the text and time MLPs, output zero."""
+        for module in self.modules():
+            if isinstance(module, (nn.Linear, nn.Conv3d)):
+                nn.init.xavier_uniform_(module.weight.flatten(1))
+                nn.init.zeros_(module.bias)
+        for mlp in (self.condition_embedder.time_embedder, self.condition_embedder.text_embedder):
+            for layer in (mlp.linear_1, mlp.linear_2):
+                nn.init.normal_(layer.weight, std=0.02)
+        nn.init.zeros_(self.proj_out.weight)
+
+    def encode_text(self, text: Tensor) -> VideoContext:
+        """Once per clip: caption features `(B, L, text_dim)` to the keys and values of every block."""
+        text = self.condition_embedder.text_embedder(text.to(self.proj_out.weight.dtype))
+        return VideoContext(tuple(block.text_keys_values(text) for block in self.blocks))
+
+    def embed(self, latents: Tensor, sigma: Tensor, context: VideoContext) -> VideoState:
+        """Tokens of noisy latents `(B, C, T, H, W)`, whose frames have noise levels `sigma` `(B, T)` in [0, 1].
+
+        Tokens take the type of the weights: float32 under autocast, so that the residual stream keeps its precision.
+        """
+        _, height, width = self.config.patch
+        if latents.shape[3] % height or latents.shape[4] % width:
+            raise ValueError(f"latents of {latents.shape[3]}x{latents.shape[4]} do not divide into {height}x{width}")
+        grid = (latents.shape[2], latents.shape[3] // height, latents.shape[4] // width)
+        weight, bias = self.patch_embedding.weight, self.patch_embedding.bias
+        patches = rearrange(latents, "b c t (h p) (w q) -> b (t h w) (c p q)", p=height, q=width)
+        temb, modulation = self.condition_embedder.time(sigma)
+        return VideoState(
+            tokens=F.linear(patches.to(weight.dtype), weight.flatten(1), bias).to(weight.dtype),
+            temb=temb,
+            modulation=modulation,
+            rope=rope_angles_3d(grid, self.config.dim // self.config.heads, device=latents.device),
+            grid=grid,
+            context=context,
+        )
+
+    def block(self, i: int, state: VideoState) -> VideoState:
+        """The state after block `i`."""
+        k, v = state.context.keys_values[i]
+        return replace(state, tokens=self.blocks[i](state.tokens, state.modulation, state.rope, k, v))
+
+    def head(self, state: VideoState) -> Tensor:
+        """Velocity v = eps - x0 `(B, C, T, H, W)` in float32."""
+        shift, scale = (self.scale_shift_table.float() + state.temb[:, :, None]).unbind(2)
+        patches = self.proj_out(_modulated_norm(state.tokens, scale, shift, self.config.eps))
+        t, h, w = state.grid
+        _, p, q = self.config.patch
+        return rearrange(patches.float(), "b (t h w) (p q c) -> b c t (h p) (w q)", t=t, h=h, w=w, p=p, q=q)
+
+
+def _modulated_norm(tokens: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
+    """LN(tokens) * (1 + scale) + shift in float32; tokens `(B, T*S, D)`, scale and shift `(B, T, D)` per frame."""
+    x = F.layer_norm(tokens.float(), tokens.shape[-1:], eps=eps)
+    x = torch.addcmul(shift[:, :, None], rearrange(x, "b (t s) d -> b t s d", t=scale.shape[1]), 1 + scale[:, :, None])
+    return rearrange(x, "b t s d -> b (t s) d").to(tokens.dtype)
+
+
+def _gated_sum(tokens: Tensor, update: Tensor, gate: Tensor) -> Tensor:
+    """tokens + gate * update in float32, with a gate per frame `(B, T, D)`."""
+    x, y = (rearrange(z.float(), "b (t s) d -> b t s d", t=gate.shape[1]) for z in (tokens, update))
+    return rearrange(torch.addcmul(x, y, gate[:, :, None]), "b t s d -> b (t s) d").to(tokens.dtype)
+
+
+def _rms_norm(norm: nn.RMSNorm, x: Tensor) -> Tensor:
+    """`norm` in float32 whatever types autocast or loading left."""
+    return F.rms_norm(x.float(), norm.normalized_shape, norm.weight.float(), norm.eps)
+
+
+def _linear(layer: nn.Module, x: Tensor) -> Tensor:
+    """A linear layer in float32 whatever its weights are."""
+    return F.linear(x, layer.weight.float(), layer.bias.float())
+
+
+def _mlp(in_dim: int, dim: int, activation: nn.Module) -> nn.Sequential:
+    return nn.Sequential(
+        OrderedDict(linear_1=nn.Linear(in_dim, dim), activation=activation, linear_2=nn.Linear(dim, dim))
+    )
+
+
+def _feed_forward(dim: int, hidden: int) -> nn.Sequential:
+    """GELU MLP whose layers are called net.0.proj and net.2."""
+    proj = nn.Sequential(OrderedDict(proj=nn.Linear(dim, hidden), gelu=nn.GELU(approximate="tanh")))
+    return nn.Sequential(OrderedDict(net=nn.Sequential(proj, nn.Identity(), nn.Linear(hidden, dim))))
