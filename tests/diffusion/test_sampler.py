@@ -1,0 +1,113 @@
+"""The sampler: exact on straight paths, still on given streams, indifferent to batching."""
+
+import pytest
+import torch
+
+from unison_core.diffusion.guidance import TextGuidance, guided
+from unison_core.diffusion.sampler import noise_like, sample
+from unison_core.diffusion.schedule import sigma_schedule, stream_schedules
+from unison_core.types import SFX, SPEECH, STREAMS, VIDEO
+
+SHAPES = {VIDEO: (2, 3, 4, 4), SPEECH: (5, 2), SFX: (5, 2)}
+ONES = dict.fromkeys(STREAMS, 1.0)
+
+
+def _noise(*seeds):
+    return noise_like(SHAPES, [torch.Generator().manual_seed(s) for s in seeds])
+
+
+@pytest.mark.parametrize("steps", [1, 7])
+def test_a_straight_path_is_integrated_exactly(steps):
+    data, noise = _noise(1), _noise(2)
+    out = sample(
+        lambda x, s: {k: noise[k] - data[k] for k in x}, noise, stream_schedules(steps, shifts=dict.fromkeys(STREAMS, 3.0))
+    )
+    for stream in STREAMS:
+        assert torch.allclose(out[stream], data[stream], atol=1e-5)
+
+
+def test_given_streams_do_not_move():
+    noise = _noise(3)
+    out = sample(lambda x, s: {k: torch.ones_like(v) for k, v in x.items()}, noise,
+                 stream_schedules(4, shifts=ONES, given={SPEECH}))  # fmt: skip
+    assert torch.equal(out[SPEECH], noise[SPEECH])
+    assert not torch.equal(out[SFX], noise[SFX])
+
+
+def test_a_given_first_frame_does_not_move_and_is_told_to_the_model():
+    noise, seen = _noise(4), []
+
+    def velocity(x, sigmas):
+        seen.append(sigmas[VIDEO])
+        return {k: torch.ones_like(v) for k, v in x.items()}
+
+    out = sample(velocity, noise, stream_schedules(3, shifts=ONES), first_frame=True)
+    assert torch.equal(out[VIDEO][:, :, 0], noise[VIDEO][:, :, 0])
+    assert not torch.equal(out[VIDEO][:, :, 1], noise[VIDEO][:, :, 1])
+    assert all((s[:, 0] == 0).all() and (s[:, 1] > 0).all() for s in seen)
+
+
+def test_noise_of_a_sample_does_not_depend_on_its_batch():
+    pair, single = _noise(1, 2), _noise(2)
+    assert all(torch.equal(pair[s][1:], single[s]) for s in STREAMS)
+
+
+def test_schedule_runs_from_one_to_zero():
+    s = sigma_schedule(10, 5.0)
+    assert s[0] == 1
+    assert s[-1] == 0
+    assert (s.diff() < 0).all()
+
+
+def test_the_leader_is_cleaner_until_both_arrive():
+    schedules = stream_schedules(20, shifts=ONES, lead="audio", lead_amount=0.5)
+    assert (schedules[SPEECH] <= schedules[VIDEO]).all()
+    assert (schedules[SPEECH] < schedules[VIDEO]).any()
+    assert schedules[SPEECH][-1] == schedules[VIDEO][-1] == 0
+    assert schedules[SPEECH][0] == schedules[VIDEO][0] == 1
+    same = stream_schedules(20, shifts=ONES, lead="audio", lead_amount=0.0)
+    assert torch.equal(same[SPEECH], same[VIDEO])
+
+
+def test_unknown_lead_is_an_error():
+    with pytest.raises(ValueError, match="speech"):
+        stream_schedules(3, shifts=ONES, lead="speech")
+
+
+def _branches(calls):
+    def conditional(x, s):
+        calls.append("one")
+        return {k: torch.full_like(v, 2.0) for k, v in x.items()}
+
+    def both(x, s):
+        calls.append("two")
+        return {k: torch.cat([torch.full_like(v.chunk(2)[0], 2.0), torch.full_like(v.chunk(2)[1], 1.0)]) for k, v in x.items()}
+
+    return conditional, both
+
+
+def _levels(value):
+    return {VIDEO: torch.full((1, 3), value), SPEECH: torch.full((1,), value), SFX: torch.full((1,), value)}
+
+
+def test_guidance_extrapolates_per_stream():
+    calls = []
+    out = guided(*_branches(calls), TextGuidance(scale={VIDEO: 3.0, SPEECH: 1.0, SFX: 0.0}))(_noise(1), _levels(0.5))
+    assert out[VIDEO].unique().tolist() == [4.0]
+    assert out[SPEECH].unique().tolist() == [2.0]
+    assert out[SFX].unique().tolist() == [1.0]
+
+
+def test_scale_one_is_no_guidance_and_costs_one_forward():
+    calls = []
+    out = guided(*_branches(calls), TextGuidance(scale=ONES))(_noise(1), _levels(0.5))
+    assert calls == ["one"]
+    assert out[VIDEO].unique().tolist() == [2.0]
+
+
+def test_outside_the_interval_only_one_forward_runs():
+    calls = []
+    velocity = guided(*_branches(calls), TextGuidance(scale=dict.fromkeys(STREAMS, 2.0), interval=(0.2, 0.8)))
+    velocity(_noise(1), _levels(0.9))
+    velocity(_noise(1), _levels(0.5))
+    assert calls == ["one", "two"]
