@@ -19,7 +19,7 @@ from unison_core.model.frame_attention import FrameAttentionNode, FrameLayout, S
 from unison_core.model.transcript_encoder import TranscriptEncoder
 from unison_core.model.video_branch import VideoBranch, VideoContext, VideoState
 from unison_core.timing import Timing
-from unison_core.types import AUDIO_STREAMS, VIDEO, Latents, Sigmas, TextInputs
+from unison_core.types import VIDEO, Latents, Sigmas, TextInputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,8 +163,3 @@ def node_positions(video_blocks: int, audio_blocks: int) -> tuple[int, ...]:
     """Video block after which audio block j and its node run, for every j: evenly spread, round((L1-1) j / (L2-1))."""
     last = max(audio_blocks - 1, 1)
     return tuple(round((video_blocks - 1) * j / last) for j in range(audio_blocks))
-
-
-def generated_streams(latents: Latents, given: frozenset[str]) -> tuple[str, ...]:
-    """Streams of `latents` that are not given."""
-    return tuple(s for s in (VIDEO, *AUDIO_STREAMS) if s in latents and s not in given)

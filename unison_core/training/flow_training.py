@@ -1,0 +1,266 @@
+"""Stages 1 (audio branch) and 2 (joint) of training: latents in, EMA weights out. The loop knows nothing of diffusion."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor, nn
+
+from unison_core.config import Preset, load_preset
+from unison_core.errors import UnisonError
+from unison_core.model.unison import Unison
+from unison_core.training.checkpoint import load_checkpoint, save_checkpoint
+from unison_core.training.ema import EMA
+from unison_core.training.log import TrainingLog, progress_bar
+from unison_core.training.objective import LatentBatch, Losses, ObjectiveConfig, objective
+from unison_core.training.shards import LatentPool
+from unison_core.types import AUDIO_STREAMS, STREAMS
+from unison_core.weights.save import save_model
+from unison_core.weights.state import load_model_state
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Where the latents come from."""
+
+    shards: str
+    """Folder of `*.tar` that `unison prepare` writes."""
+    follow_s: float = 0.0
+    """Look for new shards this often while training; 0 reads the folder once."""
+    wait_for: int = 1
+    """Samples to wait for before the first step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """AdamW with warm-up and a schedule over the fraction of training done."""
+
+    lr: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.01
+    warmup: int = 1000
+    """Steps of linear warm-up."""
+    schedule: str = "cosine"
+    """`cosine` to `final`, `constant`, or `steps`: times 0.1 at each of `milestones`."""
+    final: float = 0.02
+    """Share of lr that the cosine ends at."""
+    milestones: tuple[float, ...] = (0.8, 0.9)
+    """Fractions of training at which `steps` divides lr by ten (240k and 270k of 300k in the paper)."""
+    max_norm: float = 1.0
+    """Gradients are clipped to this norm."""
+
+    def __post_init__(self) -> None:
+        if self.schedule not in ("cosine", "constant", "steps"):
+            raise ValueError(f"schedule={self.schedule!r} is none of cosine, constant, steps")
+
+    def factor(self, step: int, progress: float) -> float:
+        """Factor on lr at a step and a fraction of training."""
+        warm = min(1.0, (step + 1) / max(self.warmup, 1))
+        if self.schedule == "cosine":
+            return warm * (self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))))
+        if self.schedule == "steps":
+            return warm * 0.1 ** sum(progress >= m for m in self.milestones)
+        return warm
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowTrainingConfig:
+    """A stage of training of the joint model."""
+
+    stage: str
+    """`audio` trains the audio branch and the text side; `joint` trains everything that is not frozen."""
+    preset: str = "nano"
+    out: str
+    """Folder of checkpoints, log and exported weights."""
+    init_from: str | None = None
+    """Model folder to start from; parts that it lacks are initialised."""
+    codecs: str | None = None
+    """Folder of codec weights that the exported model folder gets."""
+    data: DataConfig
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    freeze: tuple[str, ...] = ()
+    """Top-level modules that stay as they are, for example `video` in the paper's stage 2."""
+    batch: int = 32
+    """Clips per process and step."""
+    steps: int = 300000
+    minutes: float = 0.0
+    """Stop after this long, with the schedules keyed to it; 0 counts steps alone."""
+    ema: float = 0.999
+    seed: int = 0
+    precision: str = "no"
+    """Accelerate's mixed precision: no, bf16 or fp16."""
+    compile: bool = False
+    """Compile the repeated blocks."""
+    log_every: int = 20
+    save_every_s: float = 120.0
+    resume: bool = True
+    """Continue from the checkpoint in `out` if there is one."""
+
+    def __post_init__(self) -> None:
+        if self.stage not in ("audio", "joint"):
+            raise ValueError(f"stage={self.stage!r} is neither 'audio' nor 'joint'")
+
+
+class ObjectiveModule(nn.Module):
+    """The model with its objective as `forward`, so that data-parallel wrappers see every parameter in use."""
+
+    def __init__(self, model: Unison, config: ObjectiveConfig) -> None:
+        super().__init__()
+        self.model, self.config = model, config
+
+    def forward(self, batch: LatentBatch, progress: float, generator: torch.Generator) -> Losses:
+        return objective(self.model, batch, self.config, progress=progress, generator=generator)
+
+
+@dataclass
+class Clock:
+    """How far training is, by steps and by time; survives a resume."""
+
+    config: FlowTrainingConfig
+    step: int = 0
+    spent_s: float = 0.0
+    _since: float = field(default_factory=time.monotonic)
+
+    @property
+    def elapsed_s(self) -> float:
+        return self.spent_s + time.monotonic() - self._since
+
+    @property
+    def progress(self) -> float:
+        """Fraction done, in [0, 1]."""
+        by_time = self.elapsed_s / (60 * self.config.minutes) if self.config.minutes else 0.0
+        return min(1.0, max(self.step / self.config.steps, by_time))
+
+    def state_dict(self) -> dict[str, float]:
+        return {"step": self.step, "spent_s": self.elapsed_s}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        self.step, self.spent_s, self._since = int(state["step"]), float(state["spent_s"]), time.monotonic()
+
+
+def train_flow(config: FlowTrainingConfig) -> Path:
+    """Train one stage; returns the exported model folder."""
+    preset = load_preset(config.preset)
+    accelerator = Accelerator(mixed_precision=config.precision)
+    set_seed(config.seed)
+    out = Path(config.out)
+    model = build_model(config, preset)
+    pool = LatentPool(
+        Path(config.data.shards), accelerator.device,
+        streams=STREAMS if config.stage == "joint" else AUDIO_STREAMS,
+        caption_length=preset.model.caption.length, follow_s=config.data.follow_s, wait_for=config.data.wait_for,
+    )  # fmt: skip
+    optimizer = build_optimizer(model, config.optimizer, fused=accelerator.device.type == "cuda")
+    if config.compile:
+        model.compile_blocks()
+    module, optimizer = accelerator.prepare(ObjectiveModule(model, config.objective), optimizer)
+    ema, clock = EMA(model, config.ema), Clock(config)
+    draw = torch.Generator().manual_seed(config.seed * 7919 + accelerator.process_index)
+    noise = torch.Generator(accelerator.device).manual_seed(config.seed * 7919 + accelerator.process_index)
+    parts = {"module": model, "optimizer": optimizer, "ema": ema, "clock": clock}
+    if config.resume:
+        load_checkpoint(out / "checkpoint.pt", parts, {"draw": draw, "noise": noise})
+
+    log = TrainingLog(out / "log.jsonl", enabled=accelerator.is_main_process)
+    meter = Meter()
+    saved = time.monotonic()
+    with progress_bar(f"training {config.stage}", enabled=accelerator.is_main_process) as bar:
+        while clock.progress < 1:
+            rate = config.optimizer.lr * config.optimizer.factor(clock.step, clock.progress)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            batch = pool.sample(config.batch, draw)
+            losses = module(batch, clock.progress, noise)
+            accelerator.backward(losses.total)
+            norm = accelerator.clip_grad_norm_(module.parameters(), config.optimizer.max_norm)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            clock.step += 1
+            ema.update(clock.step)
+            meter.add(losses, norm)
+            bar(clock.progress)
+            if clock.step % config.log_every == 0:
+                row = meter.row()
+                if not all(math.isfinite(v) for v in row.values()):
+                    raise UnisonError(f"loss is not finite at step {clock.step}: {row}; lower the learning rate")
+                speed = config.log_every * config.batch * accelerator.num_processes / meter.seconds()
+                log.write({"step": clock.step, "elapsed_s": clock.elapsed_s, "progress": clock.progress, "lr": rate,
+                           "clips_per_s": speed, "pool": len(pool), **row})  # fmt: skip
+            if accelerator.is_main_process and time.monotonic() - saved > config.save_every_s:
+                _save(config, preset, model, ema, parts, {"draw": draw, "noise": noise})
+                saved = time.monotonic()
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        _save(config, preset, model, ema, parts, {"draw": draw, "noise": noise})
+    return out / "model"
+
+
+def build_model(config: FlowTrainingConfig, preset: Preset) -> Unison:
+    """A model from `init_from` or from scratch, with frozen modules and, in stage 1, only the audio side trainable."""
+    model = Unison(preset.model, preset.timing)
+    if config.init_from:
+        load_model_state(model, Path(config.init_from), partial=True)
+    frozen = {*config.freeze, *(("video", "nodes", "sigma") if config.stage == "audio" else ())}
+    for name in frozen:
+        if not hasattr(model, name):
+            raise UnisonError(f"freeze names {name!r}, which the model does not have")
+        getattr(model, name).requires_grad_(False)
+    return model
+
+
+def build_optimizer(model: nn.Module, config: OptimizerConfig, *, fused: bool) -> torch.optim.AdamW:
+    """AdamW; vectors (biases, norms, gates) are not decayed."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=fused)
+
+
+class Meter:
+    """Averages of losses between log lines, kept on the device so that steps do not wait for the host."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, Tensor] = {}
+        self._since = time.monotonic()
+
+    def add(self, losses: Losses, norm: Tensor | float | None) -> None:
+        self._put("loss", losses.total.detach(), 1.0)
+        for stream, loss in losses.plain.items():
+            counted = losses.counted[stream].to(loss)
+            self._put(f"loss_{stream}", (loss.detach() * counted).sum(), counted.sum())
+            for low in (0.0, 0.25, 0.5, 0.75):
+                inside = counted * ((losses.sigmas[stream] >= low) & (losses.sigmas[stream] < low + 0.25)).to(loss)
+                self._put(f"loss_{stream}_sigma_{low:g}", (loss.detach() * inside).sum(), inside.sum())
+        if norm is not None:
+            self._put("grad_norm", torch.as_tensor(norm).detach(), 1.0)
+
+    def row(self) -> dict[str, float]:
+        row = {k: float(v / n) for k, v in self._sums.items() if (n := float(self._counts[k])) > 0}
+        self._sums.clear()
+        self._counts.clear()
+        return row
+
+    def seconds(self) -> float:
+        """Seconds since the last call."""
+        now = time.monotonic()
+        spent, self._since = now - self._since, now
+        return spent
+
+    def _put(self, name: str, value: Tensor, count: Tensor | float) -> None:
+        self._sums[name] = self._sums.get(name, 0.0) + value
+        self._counts[name] = self._counts.get(name, 0.0) + count
+
+
+def _save(config: FlowTrainingConfig, preset: Preset, model: Unison, ema: EMA, parts: dict, generators: dict) -> None:
+    out = Path(config.out)
+    save_checkpoint(out / "checkpoint.pt", parts, generators)
+    save_model(out / "model", preset, ema.state_dict_of(model), codecs=Path(config.codecs) if config.codecs else None)

@@ -1,0 +1,47 @@
+"""`unison train CONFIG`: a stage is a name in a YAML file and a function here."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from unison_core.config import from_mapping, override, read_yaml, to_mapping
+from unison_core.errors import UsageError
+
+
+def run(config_path: Path, overrides: Sequence[str] = ()) -> Path:
+    """Train what the configuration says; returns the folder or file of the result.
+
+    Args:
+        config_path: YAML file with a `stage` and that stage's settings.
+        overrides: `a.b=value` assignments, values in YAML.
+
+    Raises:
+        UsageError: unknown stage, unknown or ill-typed keys (the nearest valid name is given).
+    """
+    data = read_yaml(config_path)
+    for assignment in overrides:
+        override(data, assignment)
+    stage = data.get("stage")
+    if stage not in STAGES:
+        raise UsageError(f"{config_path}: stage={stage!r} is none of {', '.join(STAGES)}")
+    return STAGES[stage](data, str(config_path))
+
+
+def _resolved(config: Any) -> Any:
+    """Save the resolved configuration with the run."""
+    import yaml
+
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "config.yaml").write_text(yaml.safe_dump(to_mapping(config), sort_keys=False), encoding="utf-8")
+    return config
+
+
+def _flow(data: dict[str, Any], where: str) -> Path:
+    from unison_core.training.flow_training import FlowTrainingConfig, train_flow
+
+    return train_flow(_resolved(from_mapping(FlowTrainingConfig, data, where)))
+
+
+STAGES: dict[str, Callable[[dict[str, Any], str], Path]] = {"audio": _flow, "joint": _flow}
+"""Stage names of the configurations."""
