@@ -82,7 +82,7 @@ def mix_stems(stems: Mapping[str, np.ndarray], rate_hz: int, settings: MixSettin
 
 
 def _total(stems: Mapping[str, np.ndarray]) -> np.ndarray:
-    return np.sum(np.stack(list(stems.values())), axis=0, dtype=np.float64)
+    return np.stack(list(stems.values())).astype(np.float64).sum(axis=0)
 
 
 def _factor(db: float | np.ndarray) -> float | np.ndarray:

@@ -1,0 +1,43 @@
+"""Write a model folder: the preset, the joint model and, from elsewhere, the codecs."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+import yaml
+from torch import Tensor, nn
+
+from unison_core.config import Preset, to_mapping
+from unison_core.weights.resolve import PRESET_FILE
+from unison_core.weights.tensors import write_tensors
+
+
+def save_model(
+    folder: Path, preset: Preset, model: nn.Module | Mapping[str, Tensor], *, dtype: torch.dtype | None = None
+) -> None:
+    """Write `unison.yaml` and `model*.safetensors` into `folder`; the codecs write their own files beside them.
+
+    Args:
+        folder: created if need be.
+        preset: what `unison.yaml` will say.
+        model: the joint model, or its state dict (an EMA's, say).
+        dtype: cast floating-point tensors to this, bfloat16 for bundled weights; None keeps them.
+    """
+    state = model.state_dict() if isinstance(model, nn.Module) else model
+    tensors = {key: _cast(tensor, dtype) for key, tensor in state.items()}
+    write_tensors(folder, tensors)
+    write_preset(folder, preset)
+
+
+def write_preset(folder: Path, preset: Preset) -> None:
+    """Write `unison.yaml`; the name appears only when the file is complete."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".{PRESET_FILE}.partial"
+    text = yaml.safe_dump(to_mapping(preset), sort_keys=False, allow_unicode=True)
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, folder / PRESET_FILE)
+
+
+def _cast(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    return tensor.to(dtype) if dtype is not None and tensor.is_floating_point() else tensor
