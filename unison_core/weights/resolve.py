@@ -111,7 +111,9 @@ def _download(repo: str, revision: str | None, offline: bool) -> tuple[Path, str
     except GatedRepoError as error:
         raise UnisonError(f"model {repo!r} asks for consent first: open https://huggingface.co/{repo}") from error
     except RepositoryNotFoundError as error:
-        raise UsageError(f"unknown model {repo!r}: it is no folder, and the Hub has no such public repository") from error
+        raise UsageError(
+            f"unknown model {repo!r}: it is no folder, and the Hub has no such public repository"
+        ) from error
     except RevisionNotFoundError as error:
         raise UsageError(f"model {repo!r} has no revision {revision!r}") from error
     except LocalEntryNotFoundError as error:

@@ -1,6 +1,7 @@
-"""Write a model folder: the preset, the joint model and, from elsewhere, the codecs."""
+"""Write a model folder: the preset, the joint model and the codecs."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,19 +15,29 @@ from unison_core.weights.tensors import write_tensors
 
 
 def save_model(
-    folder: Path, preset: Preset, model: nn.Module | Mapping[str, Tensor], *, dtype: torch.dtype | None = None
+    folder: Path,
+    preset: Preset,
+    model: nn.Module | Mapping[str, Tensor],
+    *,
+    codecs: Path | None = None,
+    dtype: torch.dtype | None = None,
 ) -> None:
-    """Write `unison.yaml` and `model*.safetensors` into `folder`; the codecs write their own files beside them.
+    """Write `unison.yaml` and `model*.safetensors` into `folder`, and copy the codecs' files beside them.
 
     Args:
         folder: created if need be.
         preset: what `unison.yaml` will say.
         model: the joint model, or its state dict (an EMA's, say).
+        codecs: folder of the codecs' files; None leaves those in `folder` as they are.
         dtype: cast floating-point tensors to this, bfloat16 for bundled weights; None keeps them.
     """
     state = model.state_dict() if isinstance(model, nn.Module) else model
     tensors = {key: _cast(tensor, dtype) for key, tensor in state.items()}
     write_tensors(folder, tensors)
+    if codecs is not None and codecs.resolve() != folder.resolve():
+        for file in sorted(codecs.glob("*.safetensors*")):
+            if not file.name.startswith("model"):
+                _copy(file, folder / file.name)
     write_preset(folder, preset)
 
 
@@ -37,6 +48,12 @@ def write_preset(folder: Path, preset: Preset) -> None:
     text = yaml.safe_dump(to_mapping(preset), sort_keys=False, allow_unicode=True)
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, folder / PRESET_FILE)
+
+
+def _copy(source: Path, target: Path) -> None:
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.copyfile(source, partial)
+    os.replace(partial, target)
 
 
 def _cast(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
