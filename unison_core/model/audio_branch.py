@@ -133,7 +133,7 @@ class AudioBranch(nn.Module):
             self.sync_pos_emb = nn.Parameter(torch.zeros(1, 1, SYNC_HOP, config.sync_dim))
             self.empty_sync_feat = nn.Parameter(torch.zeros(1, config.sync_dim))
         self.transcript_proj = nn.Sequential(
-            nn.Linear(transcript_dim, dim), nn.SiLU(), GatedMLP(dim, 2 * dim, kernel_size=3)
+            nn.Linear(transcript_dim, dim), nn.SiLU(), GatedMLP(dim, 1.5 * dim, kernel_size=3)
         )
         self.transcript_to_input = nn.Linear(dim, dim)
         self.transcript_to_condition = nn.Linear(dim, dim)
