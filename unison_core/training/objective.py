@@ -25,6 +25,8 @@ class ObjectiveConfig:
 
     tasks: Mapping[str, float] = field(default_factory=lambda: {"t2av": 1.0})
     """Probability of each row of the task table; they are normalised."""
+    task_weights: Mapping[str, float] = field(default_factory=dict)
+    """Loss factors that replace those of the task table (lambda_v = 0.1 for a2v, lambda_a = 0.3 for v2a)."""
     forcing: ForcingConfig = field(default_factory=ForcingConfig)
     p_drop_caption: float = 0.1
     """Probability that only the caption is withheld."""
@@ -35,7 +37,7 @@ class ObjectiveConfig:
     stream_weights: Mapping[str, float] = field(default_factory=lambda: {VIDEO: 1.0, SPEECH: 1.0, SFX: 1.0})
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.tasks) - set(TASKS))
+        unknown = sorted({*self.tasks, *self.task_weights} - set(TASKS))
         if unknown:
             raise ValueError(f"unknown task {unknown[0]!r}; there are: {', '.join(TASKS)}")
         if not self.tasks or min(self.tasks.values()) < 0 or sum(self.tasks.values()) <= 0:
@@ -94,7 +96,7 @@ def objective(
     """
     streams = tuple(batch.latents)
     count = len(batch.text)
-    tasks = assign_tasks(config.tasks, count, generator)
+    tasks = assign_tasks(config.tasks, count, generator, config.task_weights)
     draw = draw_sigmas(config.forcing, config.forcing.schedule.at(progress), count, generator)
     sigma = {s: torch.where(tasks.given[s], 0.0, getattr(draw, s)) for s in streams}
     levels = {s: _spread(sigma[s], x, tasks.first_frame) if s == VIDEO else sigma[s] for s, x in batch.latents.items()}
@@ -116,8 +118,11 @@ def objective(
     return Losses(weighted=weighted, plain=plain, sigmas=sigma, counted=counted)
 
 
-def assign_tasks(mix: Mapping[str, float], count: int, generator: torch.Generator) -> Assignment:
-    """Draw a row of the task table for every sample."""
+def assign_tasks(
+    mix: Mapping[str, float], count: int, generator: torch.Generator, weights: Mapping[str, float] | None = None
+) -> Assignment:
+    """Draw a row of the task table for every sample; `weights` replace the table's loss factors."""
+    weights = weights or {}
     device = generator.device
     rows = [TASKS[name] for name in mix]
     chances = torch.tensor([mix[row.name] for row in rows], dtype=torch.float, device=device)
@@ -129,7 +134,7 @@ def assign_tasks(mix: Mapping[str, float], count: int, generator: torch.Generato
     return Assignment(
         given={s: column([s in row.given for row in rows]) for s in (VIDEO, *AUDIO_STREAMS)},
         first_frame=column([row.first_frame for row in rows]),
-        weight=column([row.weight for row in rows]),
+        weight=column([weights.get(row.name, row.weight) for row in rows]),
     )
 
 
