@@ -51,7 +51,7 @@ def read_tensors(folder: Path, stem: str = "model", device: torch.device | str =
 
 
 def check_keys(module: nn.Module, found: Mapping[str, tuple[int, ...]], where: Path) -> None:
-    """Raise UnisonError unless names and shapes in `found` are exactly the module's (which may be on the meta device)."""
+    """Raise UnisonError unless names and shapes in `found` are exactly those of the module, meta device or not."""
     wanted = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
     missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
     if missing:

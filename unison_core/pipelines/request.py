@@ -1,0 +1,181 @@
+"""What one run of `generate` is asked to do, and the completing of it: every default filled in, every value checked.
+
+The completed request is what the record keeps and what `replay` repeats, so nothing that shapes a clip lives elsewhere.
+"""
+
+import math
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from unison_core.config import Preset, SizeConfig
+from unison_core.errors import UsageError
+from unison_core.media.mix import MixSettings
+from unison_core.timing import Timing
+from unison_core.types import STREAMS
+
+SILENT_DURATION_S = 3.0
+"""Length of a clip in which nobody speaks, unless asked otherwise."""
+MAX_STEPS = 1000
+MAX_SCALE = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateRequest:
+    """One clip to be made. None means: as the preset has it, or (duration, seed) as chosen when completed."""
+
+    caption: str = ""
+    """Who is seen, what happens, what sounds."""
+    transcript: str = ""
+    """The words that are spoken; empty: nobody speaks."""
+    negative: str = ""
+    """Caption of what guidance moves away from."""
+    span_s: tuple[float, float] | None = None
+    """Start and end of the speech in seconds."""
+    duration_s: float | None = None
+    """Length of the clip; None follows the transcript."""
+    size: tuple[int, int] | None = None
+    """Width and height in pixels."""
+    seed: int | None = None
+    """Seed of all noise; None draws one, and the record says which."""
+    steps: int | None = None
+    """Sampling steps."""
+    text_scale: Mapping[str, float] | None = None
+    """Guidance scale per stream; streams left out keep the preset's. 1 is no guidance."""
+    shift: Mapping[str, float] | None = None
+    """Time shift per stream; streams left out keep the preset's."""
+    lead: str = "none"
+    """Which modality runs ahead in denoising: none, video or audio."""
+    lead_amount: float | None = None
+    """How far it runs ahead, in [0, 1]; None is 0.3 where something leads."""
+    mix: MixSettings = field(default_factory=MixSettings)
+    """How the stems become the mix."""
+
+
+def complete(request: GenerateRequest, preset: Preset) -> GenerateRequest:
+    """The request with every None replaced by the value that will be used.
+
+    Raises:
+        UsageError: nothing was asked for, or a value is outside what the preset does.
+    """
+    caption, transcript = request.caption.strip(), request.transcript.strip()
+    if not caption and not transcript:
+        raise UsageError("caption and transcript are both empty: say what is seen, or what is spoken")
+    sampling = preset.sampling
+    defaults = {stream: sampling.text_scale[stream] for stream in STREAMS}
+    scale = _per_stream("text scale", request.text_scale, defaults, 0, MAX_SCALE)
+    shift = _per_stream("shift", request.shift, dict.fromkeys(STREAMS, sampling.shift), 0.05, 100)
+    steps = sampling.steps if request.steps is None else request.steps
+    if not 1 <= steps <= MAX_STEPS:
+        raise UsageError(f"steps={steps} is outside 1..{MAX_STEPS}")
+    seed = secrets.randbelow(2**32) if request.seed is None else request.seed
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"seed={seed} is outside 0..{2**63 - 1}")
+    return replace(
+        request,
+        caption=caption,
+        transcript=transcript,
+        negative=request.negative.strip(),
+        duration_s=_duration_s(request, transcript, preset),
+        size=_size(request.size, preset),
+        seed=seed,
+        steps=steps,
+        text_scale=scale,
+        shift=shift,
+        lead_amount=_lead_amount(request),
+    )
+
+
+def _duration_s(request: GenerateRequest, transcript: str, preset: Preset) -> float:
+    """The clip's length, which is a whole number of frames."""
+    from unison_core.text.prompt import fitting_duration_s
+
+    timing = preset.timing
+    needed = fitting_duration_s(transcript) if transcript else 0.0
+    if request.span_s is not None:
+        needed = _check_span(request.span_s, transcript)
+    if request.duration_s is None:
+        wanted = needed if transcript else SILENT_DURATION_S
+        if wanted > timing.max_s + 1e-9:
+            raise UsageError(
+                f"the transcript needs {needed:.1f} s, but {preset.name} makes at most {timing.max_s:g} s: "
+                f"shorten it to about {_words_that_fit(transcript, timing.max_s)} words"
+            )
+        duration = min(max(wanted, timing.min_s), timing.max_s)
+        return _whole_frames(duration, timing, up=True)
+    if not math.isfinite(request.duration_s) or not timing.min_s <= request.duration_s <= timing.max_s:
+        raise UsageError(
+            f"duration {request.duration_s:g} s is outside what {preset.name} makes: {timing.min_s:g} to {timing.max_s:g} s"
+        )
+    duration = _whole_frames(request.duration_s, timing)
+    if needed > duration + 1e-9:
+        cure = "use --duration auto"
+        if needed <= timing.max_s:
+            cure = f"use --duration {math.ceil(needed * 10) / 10:g} or more"
+        raise UsageError(
+            f"the transcript needs {needed:.1f} s and does not fit into {duration:g} s: {cure}, "
+            f"or shorten it to about {_words_that_fit(transcript, duration)} words"
+        )
+    return duration
+
+
+def _check_span(span_s: tuple[float, float], transcript: str) -> float:
+    """When the speech ends; raises UsageError for a span that makes no sense."""
+    start, end = span_s
+    if not transcript:
+        raise UsageError("a speech span is given, but no transcript")
+    if not 0 <= start < end:
+        raise UsageError(f"speech span {start:g}-{end:g} s must start at 0 or later and end after it starts")
+    return end
+
+
+def _whole_frames(duration_s: float, timing: Timing, *, up: bool = False) -> float:
+    frames = math.ceil(duration_s * timing.fps - 1e-6) if up else timing.shown_frames(duration_s)
+    return min(frames, math.floor(timing.max_s * timing.fps + 1e-6)) / timing.fps
+
+
+def _words_that_fit(transcript: str, duration_s: float) -> int:
+    from unison_core.text.prompt import fitting_duration_s
+
+    words = transcript.split()
+    while words and fitting_duration_s(" ".join(words)) > duration_s:
+        words.pop()
+    return len(words)
+
+
+def _size(size: tuple[int, int] | None, preset: Preset) -> tuple[int, int]:
+    limits: SizeConfig = preset.size
+    if size is None:
+        return limits.width, limits.height
+    for side, name in zip(size, ("width", "height"), strict=True):
+        if side % limits.multiple or not limits.min_side <= side <= limits.max_side:
+            only = f"only {limits.min_side}" if limits.min_side == limits.max_side else (
+                f"multiples of {limits.multiple} from {limits.min_side} to {limits.max_side}"
+            )  # fmt: skip
+            raise UsageError(f"{name} {side} of size {size[0]}x{size[1]} does not suit {preset.name}, which takes {only}")
+    return size
+
+
+def _per_stream(
+    name: str, given: Mapping[str, float] | None, defaults: Mapping[str, float], low: float, high: float
+) -> dict[str, float]:
+    values = {**defaults, **(given or {})}
+    for stream, value in values.items():
+        if stream not in defaults:
+            raise UsageError(f"{name}: {stream!r} is no stream; there are {', '.join(defaults)}")
+        if not low <= value <= high:
+            raise UsageError(f"{name} {value:g} of {stream} is outside {low:g}..{high:g}")
+    return values
+
+
+def _lead_amount(request: GenerateRequest) -> float:
+    if request.lead not in ("none", "video", "audio"):
+        raise UsageError(f"lead {request.lead!r} is none of none, video, audio")
+    if request.lead == "none":
+        if request.lead_amount:
+            raise UsageError(f"lead amount {request.lead_amount:g} is given, but nothing leads: add --lead video or audio")
+        return 0.0
+    amount = 0.3 if request.lead_amount is None else request.lead_amount
+    if not 0 <= amount <= 1:
+        raise UsageError(f"lead amount {amount:g} is outside 0..1")
+    return amount
