@@ -72,6 +72,7 @@ class Unison(nn.Module):
             FrameAttentionNode(config.video.dim, config.audio.dim, config.nodes) for _ in range(config.audio.blocks)
         )
         self.node_positions = node_positions(config.video.blocks, config.audio.blocks)
+        self._layouts: dict[tuple[int, torch.device], FrameLayout] = {}
 
     def encode(
         self, text: TextInputs, frames: int, captions: CaptionFeatures | None = None, *, with_video: bool = True
@@ -99,8 +100,11 @@ class Unison(nn.Module):
 
     def layout(self, frames: int, device: torch.device) -> FrameLayout:
         """The windows of the nodes for a clip of `frames` pixel frames."""
-        latents = self.timing.video_latents(frames)
-        return frame_layout(self.timing, latents, self.timing.audio_latents(frames), self.config.nodes).to(device)
+        key = (frames, device)
+        if key not in self._layouts:
+            latents, tokens = self.timing.video_latents(frames), self.timing.audio_latents(frames)
+            self._layouts[key] = frame_layout(self.timing, latents, tokens, self.config.nodes).to(device)
+        return self._layouts[key]
 
     def _encode_captions(self, ids: Tensor) -> CaptionFeatures:
         if self.caption is None:

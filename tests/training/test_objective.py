@@ -1,0 +1,124 @@
+"""The objective: what a perfect model scores, what given streams cost, and how conditions are withheld."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from unison_core.diffusion.forcing import ForcingConfig
+from unison_core.diffusion.progressive import ProgressiveSchedule
+from unison_core.training.objective import LatentBatch, ObjectiveConfig, objective
+from unison_core.types import SFX, SPEECH, STREAMS, VIDEO, TextInputs
+
+INDEPENDENT = ForcingConfig(schedule=ProgressiveSchedule(kind="indep_only"))
+
+
+def _batch(count=64):
+    g = torch.Generator().manual_seed(0)
+    latents = {
+        VIDEO: torch.randn(count, 3, 4, 2, 2, generator=g),
+        SPEECH: torch.randn(count, 6, 2, generator=g),
+        SFX: torch.randn(count, 6, 2, generator=g),
+    }
+    text = TextInputs(
+        caption_ids=torch.ones(count, 5, dtype=torch.long),
+        phoneme_ids=torch.ones(count, 7, dtype=torch.long),
+        phoneme_mask=torch.ones(count, 7, dtype=torch.bool),
+        phoneme_weights=torch.ones(count, 7),
+        span_s=torch.zeros(count, 2),
+        dropped=torch.zeros(count, dtype=torch.bool),
+    )
+    return LatentBatch(latents=latents, text=text, frames=13)
+
+
+class Knowing:
+    """Knows the data, so that it can answer with the true velocity wherever sigma > 0."""
+
+    def __init__(self, batch, error=0.0):
+        self.batch, self.error, self.text, self.sigmas, self.noisy = batch, error, None, None, None
+
+    def encode(self, text, frames, *, with_video=True):
+        self.text = text
+
+    def __call__(self, x, sigmas, conditions):
+        self.sigmas, self.noisy = sigmas, x
+        out = {}
+        for s in x:
+            level = sigmas[s][:, None, :, None, None] if s == VIDEO else sigmas[s][:, None, None]
+            data = self.batch.latents[s]
+            out[s] = (x[s] - data) / level.clamp(min=1e-6) + self.error
+        return out
+
+
+def _losses(config, batch=None, progress=1.0, error=0.0):
+    batch = batch or _batch()
+    model = Knowing(batch, error)
+    return objective(model, batch, config, progress=progress, generator=torch.Generator().manual_seed(1)), model
+
+
+def test_the_true_velocity_costs_nothing():
+    losses, _ = _losses(ObjectiveConfig(forcing=INDEPENDENT))
+    assert losses.total < 1e-4
+
+
+@pytest.mark.parametrize(("task", "given"), [("a2v", {SPEECH, SFX}), ("v2a", {VIDEO}), ("dub", {VIDEO, SFX})])
+def test_given_streams_are_clean_and_carry_no_loss(task, given):
+    batch = _batch()
+    losses, model = _losses(ObjectiveConfig(tasks={task: 1.0}, forcing=INDEPENDENT), batch, error=1.0)
+    for stream in STREAMS:
+        assert (model.sigmas[stream] == 0).all() == (stream in given)
+        assert (losses.weighted[stream] == 0).all() == (stream in given)
+        if stream in given:
+            assert torch.equal(model.noisy[stream], batch.latents[stream])
+
+
+def test_cross_task_rows_weigh_as_in_harmony():
+    losses, _ = _losses(ObjectiveConfig(tasks={"a2v": 1.0}, forcing=INDEPENDENT), error=1.0)
+    assert losses.weighted[VIDEO].mean().item() == pytest.approx(0.1, rel=0.01)
+    full = ObjectiveConfig(tasks={"a2v": 1.0}, task_weights={"a2v": 1.0}, forcing=INDEPENDENT)
+    assert _losses(full, error=1.0)[0].weighted[VIDEO].mean().item() == pytest.approx(1.0, rel=0.01)
+
+
+def test_a_given_first_frame_is_clean_and_the_rest_is_not():
+    batch = _batch()
+    _, model = _losses(ObjectiveConfig(tasks={"ti2av": 1.0}, forcing=INDEPENDENT), batch)
+    assert torch.equal(model.noisy[VIDEO][:, :, 0], batch.latents[VIDEO][:, :, 0])
+    assert (model.sigmas[VIDEO][:, 1:] > 0).all()
+
+
+def test_equation_8_weights_the_noisier_side():
+    losses, _ = _losses(ObjectiveConfig(forcing=INDEPENDENT), error=1.0)
+    video, speech = losses.sigmas[VIDEO], losses.sigmas[SPEECH]
+    w = losses.weighted[VIDEO] / losses.plain[VIDEO]
+    assert torch.allclose(w, torch.where(speech < video, 1.5, 1.0), atol=1e-4)
+    w = losses.weighted[SPEECH] / losses.plain[SPEECH]
+    assert torch.allclose(w, torch.where(video < speech, 1.5, 1.0), atol=1e-4)
+
+
+def test_phase_one_weighs_all_alike():
+    losses, _ = _losses(ObjectiveConfig(), progress=0.1, error=1.0)
+    for stream in STREAMS:
+        assert torch.allclose(losses.weighted[stream], losses.plain[stream])
+
+
+def test_caption_and_transcript_are_withheld_separately():
+    config = ObjectiveConfig(p_drop_caption=0.3, p_drop_transcript=0.3, p_drop_both=0.2, forcing=INDEPENDENT)
+    _, model = _losses(config, _batch(4000))
+    caption, transcript = (model.text.caption_ids == 0).all(1), model.text.dropped
+    assert caption.float().mean().item() == pytest.approx(0.5, abs=0.03)
+    assert transcript.float().mean().item() == pytest.approx(0.5, abs=0.03)
+    assert (caption & transcript).float().mean().item() == pytest.approx(0.2, abs=0.03)
+    assert not model.text.phoneme_mask[transcript].any()
+
+
+def test_audio_alone_is_an_objective_too():
+    batch = _batch()
+    batch = replace(batch, latents={s: x for s, x in batch.latents.items() if s != VIDEO})
+    losses, _ = _losses(ObjectiveConfig(forcing=INDEPENDENT), batch)
+    assert set(losses.weighted) == {SPEECH, SFX}
+    assert losses.total < 1e-4
+
+
+def test_unknown_tasks_are_named():
+    with pytest.raises(ValueError, match="lipsync"):
+        ObjectiveConfig(tasks={"lipsync": 1.0})
