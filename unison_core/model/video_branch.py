@@ -1,6 +1,7 @@
 """The video branch: a Wan2.2 transformer with its own block loop and one noise level per latent frame.
 
-    h = patchify(x_sigma);  for each block: h += g1 * SelfAttn(m1(h));  h += CrossAttn(LN(h), text);  h += g2 * MLP(m2(h))
+    h = patchify(x_sigma)
+    for each block:  h += g1 * SelfAttn(m1(h));  h += CrossAttn(LN(h), text);  h += g2 * MLP(m2(h))
     v = head(h) = eps - x0,    m(h) = LN(h) * (1 + scale) + shift,    (shift, scale, g) from the sigma of h's frame
 
 The loop is open so that interaction nodes can run between blocks. Names of parameters are those of diffusers'
@@ -8,6 +9,7 @@ The loop is open so that interaction nodes can run between blocks. Names of para
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 
 from unison_core.config import VideoBranchConfig
 from unison_core.model.attention import attention
+from unison_core.model.precision import layer_norm, linear, rms_norm
 from unison_core.model.rope import apply_rope, rope_angles_3d
 from unison_core.model.sinusoids import sinusoids
 
@@ -69,12 +72,12 @@ class VideoAttention(nn.Module):
     def keys_values(self, x: Tensor, rope: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Keys and values `(B, H, L, d)` of `x` `(B, L, D)`."""
         v = self._split(self.to_v(x))
-        k = self._split(_rms_norm(self.norm_k, self.to_k(x)))
+        k = self._split(rms_norm(self.norm_k, self.to_k(x)))
         return (k if rope is None else apply_rope(k, rope)).to(v.dtype), v
 
     def forward(self, x: Tensor, k: Tensor, v: Tensor, rope: Tensor | None = None) -> Tensor:
         """`(B, L, D)` of queries from `x` over given keys and values."""
-        q = self._split(_rms_norm(self.norm_q, self.to_q(x)))
+        q = self._split(rms_norm(self.norm_q, self.to_q(x)))
         out = attention(q if rope is None else apply_rope(q, rope), k, v)
         return self.to_out[0](rearrange(out, "b h l d -> b l (h d)"))
 
@@ -106,12 +109,24 @@ class VideoBlock(nn.Module):
         x = _modulated_norm(tokens, scale_1, shift_1, self.eps)
         tokens = _gated_sum(tokens, self.attn1(x, *self.attn1.keys_values(x, rope), rope), gate_1)
 
-        norm = self.norm2
-        x = F.layer_norm(tokens.float(), norm.normalized_shape, norm.weight.float(), norm.bias.float(), norm.eps)
-        tokens = tokens + self.attn2(x.to(tokens.dtype), k, v).to(tokens.dtype)
+        x = layer_norm(self.norm2, tokens).to(tokens.dtype)
+        tokens = tokens + self.attn2(x, k, v).to(tokens.dtype)
 
         x = _modulated_norm(tokens, scale_2, shift_2, self.eps)
         return _gated_sum(tokens, self.ffn(x), gate_2)
+
+
+class MLP(nn.Module):
+    """Two linear layers."""
+
+    def __init__(self, in_dim: int, dim: int, activation: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.linear_1, self.linear_2 = nn.Linear(in_dim, dim), nn.Linear(dim, dim)
+        self.activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(..., in_dim)` to `(..., dim)`."""
+        return self.linear_2(self.activation(self.linear_1(x)))
 
 
 class ConditionEmbedder(nn.Module):
@@ -121,9 +136,9 @@ class ConditionEmbedder(nn.Module):
         super().__init__()
         dim = config.dim
         self.freq_dim = config.freq_dim
-        self.time_embedder = _mlp(config.freq_dim, dim, nn.SiLU())
+        self.time_embedder = MLP(config.freq_dim, dim, F.silu)
         self.time_proj = nn.Linear(dim, 6 * dim)
-        self.text_embedder = _mlp(config.text_dim, dim, nn.GELU(approximate="tanh"))
+        self.text_embedder = MLP(config.text_dim, dim, nn.GELU("tanh"))
 
     def time(self, sigma: Tensor) -> tuple[Tensor, Tensor]:
         """Embedding `(B, T, D)` and modulation `(B, T, 6, D)` of sigma `(B, T)`, in float32 whatever the weights are.
@@ -132,8 +147,8 @@ class ConditionEmbedder(nn.Module):
         """
         with torch.autocast(sigma.device.type, enabled=False):
             x = sinusoids(TIMESTEPS * sigma.float(), self.freq_dim)
-            temb = _linear(self.time_embedder.linear_2, F.silu(_linear(self.time_embedder.linear_1, x)))
-            modulation = _linear(self.time_proj, F.silu(temb))
+            temb = linear(self.time_embedder.linear_2, F.silu(linear(self.time_embedder.linear_1, x)))
+            modulation = linear(self.time_proj, F.silu(temb))
         return temb, rearrange(modulation, "b t (six d) -> b t six d", six=6)
 
 
@@ -155,19 +170,20 @@ class VideoBranch(nn.Module):
 
     def reset_parameters(self) -> None:
         """Initial weights as Wan trains from: Xavier, 0.02 normal in the text and time MLPs, output zero."""
+        nn.init.xavier_uniform_(self.patch_embedding.weight.flatten(1))
         for module in self.modules():
-            if isinstance(module, (nn.Linear, nn.Conv3d)):
-                nn.init.xavier_uniform_(module.weight.flatten(1))
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
         for mlp in (self.condition_embedder.time_embedder, self.condition_embedder.text_embedder):
-            for layer in (mlp.linear_1, mlp.linear_2):
-                nn.init.normal_(layer.weight, std=0.02)
+            nn.init.normal_(mlp.linear_1.weight, std=0.02)
+            nn.init.normal_(mlp.linear_2.weight, std=0.02)
         nn.init.zeros_(self.proj_out.weight)
 
     def encode_text(self, text: Tensor) -> VideoContext:
         """Once per clip: caption features `(B, L, text_dim)` to the keys and values of every block."""
         text = self.condition_embedder.text_embedder(text.to(self.proj_out.weight.dtype))
-        return VideoContext(tuple(block.text_keys_values(text) for block in self.blocks))
+        return VideoContext(tuple(block.text_keys_values(text) for block in self.blocks))  # type: ignore[operator]
 
     def embed(self, latents: Tensor, sigma: Tensor, context: VideoContext) -> VideoState:
         """Tokens of noisy latents `(B, C, T, H, W)`, whose frames have noise levels `sigma` `(B, T)` in [0, 1].
@@ -215,22 +231,6 @@ def _gated_sum(tokens: Tensor, update: Tensor, gate: Tensor) -> Tensor:
     """tokens + gate * update in float32, with a gate per frame `(B, T, D)`."""
     x, y = (rearrange(z.float(), "b (t s) d -> b t s d", t=gate.shape[1]) for z in (tokens, update))
     return rearrange(torch.addcmul(x, y, gate[:, :, None]), "b t s d -> b (t s) d").to(tokens.dtype)
-
-
-def _rms_norm(norm: nn.RMSNorm, x: Tensor) -> Tensor:
-    """`norm` in float32 whatever types autocast or loading left."""
-    return F.rms_norm(x.float(), norm.normalized_shape, norm.weight.float(), norm.eps)
-
-
-def _linear(layer: nn.Module, x: Tensor) -> Tensor:
-    """A linear layer in float32 whatever its weights are."""
-    return F.linear(x, layer.weight.float(), layer.bias.float())
-
-
-def _mlp(in_dim: int, dim: int, activation: nn.Module) -> nn.Sequential:
-    return nn.Sequential(
-        OrderedDict(linear_1=nn.Linear(in_dim, dim), activation=activation, linear_2=nn.Linear(dim, dim))
-    )
 
 
 def _feed_forward(dim: int, hidden: int) -> nn.Sequential:
