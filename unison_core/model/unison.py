@@ -69,7 +69,8 @@ class Unison(nn.Module):
         self.audio = AudioBranch(config.audio, config.transcript.out_dim)
         self.sigma = SigmaEmbedding(config.nodes.sigma_dim)
         self.nodes = nn.ModuleList(
-            FrameAttentionNode(config.video.dim, config.audio.dim, config.nodes) for _ in range(config.audio.blocks)
+            FrameAttentionNode(config.video.dim, config.audio.dim, config.nodes, self.audio.stream_names)
+            for _ in range(config.audio.blocks)
         )
         self.node_positions = node_positions(config.video.blocks, config.audio.blocks)
         self._layouts: dict[tuple[int, torch.device], FrameLayout] = {}
