@@ -24,7 +24,8 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
     text = grammar.fill(f"{{{kind}}}", rng)
     if rng.uniform() < P_FRAMING:
         frame = grammar.fill(f"{{frame_{scene.look.framing}}}", rng)
-        text = frame.replace("<rest>", _sentence(text) if frame.startswith("<rest>") or ". <" in frame else text)
+        begins = frame.startswith("<rest>") or ". <" in frame
+        text = frame.replace("<rest>", _sentence(text) if begins else text[0].lower() + text[1:])
     return _sentence(text)
 
 
@@ -33,8 +34,10 @@ def _base() -> Grammar:
     return Grammar.read(Path(__file__).parent / "captions.txt", free=FREE)
 
 
-FREE = ("rest", "person", "bg", "acts", "acting", "happens", "strokes", "around", "ambient", "back", "hair", "tint", "cloth",
-        "garment", "adjectives", "human")  # fmt: skip
+FREE = (
+    "rest", "person", "bg", "acts", "acting", "happens", "strokes", "around", "ambient", "back", "hair", "tint",
+    "cloth", "garment", "adjectives", "human",
+)  # fmt: skip
 """Slots that come from the scene."""
 
 

@@ -3,7 +3,7 @@
 Speech, action and ambience are present independently (85%, 75%, 45%), which leaves 2% of silence.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def stage(seed: int, split: str, utterance: Utterance | None) -> Scene:
     if has_action != has_ambience:  # alone, an action or ambience is no combination: any will do
         action, ambience = rng.choice(ACTIONS), rng.choice(AMBIENCES)
     scene = Scene(
-        seed=int(rng.integers(2**31)),
+        seed=seed + SPLITS.index(split) * 2**31,
         frames=frames,
         fps=FPS,
         look=_look(rng, woman, held_out),
@@ -87,14 +87,15 @@ def stage(seed: int, split: str, utterance: Utterance | None) -> Scene:
 
 
 def sample_scenes(
-    seed: int, count: int, split: str = "train", variants: int = 1, extra: Path | None = None
+    seeds: Iterable[int], split: str = "train", variants: int = 1, extra: Path | None = None
 ) -> Iterator[tuple[Scene, Utterance | None]]:
-    """Scenes of the seeds `seed .. seed + count - 1`; every `variants` of them in a row share one utterance."""
-    utterance: Utterance | None = None
-    for i in range(count):
-        if i % variants == 0:
-            utterance = sample_utterance(seed + i, split, extra)
-        yield stage(seed + i, split, utterance), utterance
+    """Scenes of `seeds`; seeds that share `seed // variants` share one utterance, which saves synthesis."""
+    said: Utterance | None = None
+    spoken_seed = -1
+    for seed in seeds:
+        if (first := seed - seed % variants) != spoken_seed:
+            said, spoken_seed = sample_utterance(first, split, extra), first
+        yield stage(seed, split, said), said
 
 
 def make_item(

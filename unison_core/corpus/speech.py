@@ -57,7 +57,8 @@ def speak(text: str, voice: str) -> Utterance:
     spoken = [phone for phone in phones if phone.name != "pau"]
     if not spoken:
         raise UsageError(f"flite finds nothing to speak in {text!r}")
-    return Utterance(text=text, voice=voice, **_trim(wave, phones, spoken[0].start_s, spoken[-1].end_s))
+    cut, kept = _trim(wave, phones, spoken[0].start_s, spoken[-1].end_s)
+    return Utterance(text=text, voice=voice, wave=cut, phones=kept)
 
 
 def _synthesise(text: str, voice: str) -> tuple[np.ndarray, list[Phone]]:
@@ -92,7 +93,7 @@ def _phones(printed: str) -> list[Phone]:
     return phones
 
 
-def _trim(wave: np.ndarray, phones: list[Phone], start_s: float, end_s: float) -> dict:
+def _trim(wave: np.ndarray, phones: list[Phone], start_s: float, end_s: float) -> tuple[np.ndarray, tuple[Phone, ...]]:
     first = max(round((start_s - LEAD_S) * RATE_HZ), 0)
     last = min(round((end_s + TAIL_S) * RATE_HZ), len(wave))
     cut = level(wave[first:last].copy())
@@ -105,11 +106,11 @@ def _trim(wave: np.ndarray, phones: list[Phone], start_s: float, end_s: float) -
         for p in phones
         if p.start_s >= start_s and p.end_s <= end_s
     )
-    return {"wave": cut, "phones": kept}
+    return cut, kept
 
 
 def level(wave: np.ndarray, level_db: float = LEVEL_DB) -> np.ndarray:
-    """Scale `(samples,)` to `level_db` RMS over its active 20 ms blocks (within 25 dB of the loudest), peaks under 0.85."""
+    """Scale `(samples,)` to `level_db` RMS over active 20 ms blocks (within 25 dB of the loudest), peaks under 0.85."""
     block = round(0.02 * RATE_HZ)
     power = np.square(wave[: len(wave) // block * block], dtype=np.float64).reshape(-1, block).mean(axis=1)
     active = power[power > power.max(initial=0.0) * 10**-2.5]

@@ -4,9 +4,8 @@ A struck body is a sum of decaying modes, `y(t) = sum_i a_i exp(-t / d_i) sin(2 
 attacks within a quarter period, so a strike's first sample is its moment of contact.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.signal import butter, sosfilt
 
 from unison_core.corpus.speech import RATE_HZ
@@ -19,11 +18,11 @@ def times_s(duration_s: float) -> np.ndarray:
     return np.arange(round(duration_s * RATE_HZ)) / RATE_HZ
 
 
-def modes(duration_s: float, freqs_hz: Sequence[float], decays_s: Sequence[float], amps: Sequence[float]) -> np.ndarray:
+def modes(duration_s: float, freqs_hz: ArrayLike, decays_s: ArrayLike, amps: ArrayLike) -> np.ndarray:
     """Sum of decaying sines; modes over 7.5 kHz are left out."""
     t = times_s(duration_s)
     wave = np.zeros(len(t))
-    for f, d, a in zip(freqs_hz, decays_s, amps, strict=True):
+    for f, d, a in zip(*map(np.atleast_1d, (freqs_hz, decays_s, amps)), strict=True):
         if f < 7500:
             wave += a * np.exp(-t / d) * np.sin(2 * np.pi * f * t)
     return wave
