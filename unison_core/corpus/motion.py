@@ -3,7 +3,7 @@
 A strike is animated in frames around its contact frame `floor(event_s * fps)`, the frame in which the event falls:
 
     frame - contact:  ... ease up ...   -2     -1     0      +1    +2
-    height:               0.3 -> 1      1.0    0.6    0      0.16  0.3   (x the strike's reach)
+    height:               0.3 -> 1      1.0    0.85   0      0.15  0.27  (x the strike's reach)
 
 so the largest displacement, and everything that reacts to it, appears exactly in the contact frame.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from unison_core.corpus.mouth import SILENCES, VISEMES
 from unison_core.corpus.scene import Scene
 
-REST, FALLING = 0.3, 0.6
+REST, FALLING = 0.3, 0.85
 """Height between strikes, and one frame before contact."""
 RAISE_S = 0.44
 """Longest anticipation."""

@@ -20,9 +20,10 @@ def render(scene: Scene, size: int = 128) -> np.ndarray:
         raise UnisonError(f"drawing the corpus needs skia ({error}): pip install 'unison-av[corpus]'") from error
     stage = Stage(scene, size)
     pixels = np.zeros((size, size, 4), dtype=np.uint8)
-    canvas = skia.Surface(pixels, colorType=skia.kRGBA_8888_ColorType).getCanvas()
+    # BGRA is what skia's fast blitters write
+    canvas = skia.Surface(pixels, colorType=skia.kBGRA_8888_ColorType).getCanvas()
     frames = np.empty((scene.frames, size, size, 3), dtype=np.uint8)
     for frame in range(scene.frames):
         stage.draw(canvas, frame)
-        frames[frame] = pixels[..., :3]
+        frames[frame] = pixels[..., 2::-1]
     return frames

@@ -55,15 +55,23 @@ class Rain(View):
         _hill(canvas, (70, 94, 88), 41)
 
     def moving(self, canvas: skia.Canvas, time: float) -> None:
+        streaks = skia.Path()
         for x, y, speed in self.streaks:
             down = (y + 120 * speed * time) % (HEIGHT + 14) - 10
             left = x - 10 - 0.22 * down
-            canvas.drawPath(polygon([(left, down), (left - 1.7, down + 7.5 * speed)], False), line((226, 238, 250), 1.0, 0.75))
+            streaks.moveTo(left, down)
+            streaks.lineTo(left - 1.7, down + 7.5 * speed)
+        canvas.drawPath(streaks, line((226, 238, 250), 1.0, 0.75))
+        trails, drops, rims = skia.Path(), skia.Path(), skia.Path()
         for x, y, speed in self.drops:
             down = (y + 9 * speed * time + 2 * math.sin(3 * time * speed + x)) % (HEIGHT + 4)
-            canvas.drawPath(polygon([(x, down - 5 * speed), (x, down)], False), line((232, 242, 250), 0.9, 0.45))
-            oval(canvas, x, down, 1.3, 1.7, fill((236, 246, 255), 0.95))
-            oval(canvas, x + 0.4, down + 0.5, 0.7, 0.8, fill((120, 140, 164), 0.8))
+            trails.moveTo(x, down - 5 * speed)
+            trails.lineTo(x, down)
+            drops.addOval(skia.Rect.MakeLTRB(x - 1.3, down - 1.7, x + 1.3, down + 1.7))
+            rims.addOval(skia.Rect.MakeLTRB(x - 0.3, down - 0.3, x + 1.1, down + 1.3))
+        canvas.drawPath(trails, line((232, 242, 250), 0.9, 0.45))
+        canvas.drawPath(drops, fill((236, 246, 255), 0.95))
+        canvas.drawPath(rims, fill((120, 140, 164), 0.8))
 
 
 class Waves(View):

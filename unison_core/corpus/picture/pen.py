@@ -21,6 +21,7 @@ def rgb(code: str) -> Color:
     return int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16)
 
 
+@lru_cache(maxsize=16384)
 def mix(a: Color, b: Color, amount: float) -> Color:
     """Colour between `a` (amount 0) and `b` (amount 1)."""
     red, green, blue = (round(x + (y - x) * amount) for x, y in zip(a, b, strict=True))
@@ -42,27 +43,19 @@ def ink(color: Color, alpha: float = 1.0) -> int:
     return skia.Color(*color, round(255 * min(max(alpha, 0.0), 1.0)))
 
 
-@lru_cache(maxsize=8192)
-def _fill(packed: int) -> skia.Paint:
-    return skia.Paint(AntiAlias=True, Color=packed)
-
-
-@lru_cache(maxsize=8192)
-def _line(packed: int, width: float) -> skia.Paint:
-    return skia.Paint(
-        AntiAlias=True, Color=packed, Style=skia.Paint.kStroke_Style, StrokeWidth=width,
-        StrokeCap=skia.Paint.kRound_Cap, StrokeJoin=skia.Paint.kRound_Join,
-    )  # fmt: skip
-
-
+@lru_cache(maxsize=16384)
 def fill(color: Color, alpha: float = 1.0) -> skia.Paint:
     """Paint for a filled shape."""
-    return _fill(ink(color, alpha))
+    return skia.Paint(AntiAlias=True, Color=ink(color, alpha))
 
 
+@lru_cache(maxsize=16384)
 def line(color: Color, width: float, alpha: float = 1.0) -> skia.Paint:
     """Paint for a stroke with round ends, `width` in units."""
-    return _line(ink(color, alpha), round(width, 2))
+    return skia.Paint(
+        AntiAlias=True, Color=ink(color, alpha), Style=skia.Paint.kStroke_Style, StrokeWidth=width,
+        StrokeCap=skia.Paint.kRound_Cap, StrokeJoin=skia.Paint.kRound_Join,
+    )  # fmt: skip
 
 
 def ramp(start: Point, end: Point, colors: Sequence[int], stops: Sequence[float] | None = None) -> skia.Paint:
