@@ -1,0 +1,1 @@
+"""The command line: parsing and reporting around calls of `unison_core`."""

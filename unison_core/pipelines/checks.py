@@ -50,7 +50,9 @@ def check_outputs(
 
 
 def _loudness(request: GenerateRequest, mixed: Mixed, rate_hz: int) -> list[Check]:
-    levels = {stream: lufs(mixed.stems[stream], rate_hz) for stream in AUDIO_STREAMS} | {"mix": lufs(mixed.mix, rate_hz)}
+    levels = {stream: lufs(mixed.stems[stream], rate_hz) for stream in AUDIO_STREAMS} | {
+        "mix": lufs(mixed.mix, rate_hz)
+    }
     wrong = {
         SPEECH: "the speech stem is silent, though a transcript was given" if request.transcript else "",
         SFX: "",
@@ -60,9 +62,14 @@ def _loudness(request: GenerateRequest, mixed: Mixed, rate_hz: int) -> list[Chec
     for name, level in levels.items():
         silent = level < SILENT_LUFS
         passed = not (silent and wrong[name])
-        message = f"{name} {_lufs(level)}" if passed else f"{wrong[name]} ({_lufs(level)}, silence is under {SILENT_LUFS:g})"
+        message = (
+            f"{name} {_lufs(level)}" if passed else f"{wrong[name]} ({_lufs(level)}, silence is under {SILENT_LUFS:g})"
+        )
         if name == SPEECH and not request.transcript and not silent:
-            passed, message = False, f"something is heard in the speech stem ({_lufs(level)}), though nobody should speak"
+            passed, message = (
+                False,
+                f"something is heard in the speech stem ({_lufs(level)}), though nobody should speak",
+            )
         checks.append(Check(name=f"{name}_lufs", value=_finite(level), passed=passed, message=message))
     return checks
 
@@ -97,7 +104,11 @@ def _length(request: GenerateRequest, frames: np.ndarray, fps: float, mixed: Mix
 def _motion(frames: np.ndarray) -> Check:
     change = float(np.abs(np.diff(frames[:, ::2, ::2].astype(np.int16), axis=0)).mean()) if len(frames) > 1 else 0.0
     passed = len(frames) == 1 or change >= FROZEN
-    message = f"mean change between frames {change:.2f} of 255" if passed else f"the picture stands still ({change:.3f} of 255)"
+    message = (
+        f"mean change between frames {change:.2f} of 255"
+        if passed
+        else f"the picture stands still ({change:.3f} of 255)"
+    )
     return Check(name="motion", value=round(change, 4), passed=passed, message=message)
 
 

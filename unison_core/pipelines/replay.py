@@ -2,9 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from unison_core.pipelines.generation import Generation
+import torch
+
+from unison_core.errors import UsageError
+from unison_core.pipelines.batch import Item
+from unison_core.pipelines.record import read_record, request_from
+from unison_core.pipelines.runs import Run, Watcher, generate_one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,14 +33,14 @@ class Comparison:
         return not self.different
 
 
-def compare(record: Mapping[str, Any], generation: Generation) -> Comparison:
-    """Compare a new generation with the record that it repeats."""
-    old, new = record.get("sha256", {}), generation.metadata["sha256"]
+def compare(record: Mapping[str, Any], repeated: Mapping[str, Any]) -> Comparison:
+    """Compare the record of a repeated run with the one that it repeats."""
+    old, new = record.get("sha256", {}), repeated["sha256"]
     names = [name for name in new if name in old]
     return Comparison(
         same=tuple(name for name in names if old[name] == new[name]),
         different=tuple(name for name in names if old[name] != new[name]),
-        changed=tuple(_changes(record, generation.metadata)),
+        changed=tuple(_changes(record, repeated)),
     )
 
 
@@ -48,3 +54,47 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
             if before != value:
                 changes.append(f"{key}: {before} then, {value} now")
     return changes
+
+
+def replay_record(
+    path: Path,
+    out: Path | None,
+    watcher: Watcher,
+    *,
+    model: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    offline: bool = False,
+    overwrite: bool = False,
+    preview: bool = False,
+) -> tuple[Item, Comparison]:
+    """Repeat the run that a record tells of, with as many threads as it had.
+
+    Args:
+        path: `unison.json`, the mp4 that carries it, or the output folder.
+        out: where the new clip goes; None makes `outputs/<time>-<slug>`.
+        watcher: is told how it goes.
+        model, device, precision: instead of the record's.
+        offline, overwrite, preview: as in `Run`.
+
+    Raises:
+        UsageError: no record, or one of another kind.
+    """
+    record = read_record(path)
+    request = request_from(record, str(path))
+    try:
+        revision, name, then = record["model"]["revision"], record["model"]["name"], record["run"]
+        run = Run(
+            model=model or (f"{name.partition('@')[0]}@{revision}" if revision else name),
+            device=device or then["device"],
+            precision=precision or then["precision"],
+            offline=offline, overwrite=overwrite, preview=preview,
+        )  # fmt: skip
+        threads = int(then["threads"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"record {path} lacks {error}: it was cut or written by something else") from error
+    if run.device == "cpu" and threads > 0:
+        torch.set_num_threads(threads)  # sums are rounded by how they are split
+    item = generate_one(request, run, out, watcher)
+    assert item.record is not None
+    return item, compare(record, item.record)

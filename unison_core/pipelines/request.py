@@ -152,7 +152,9 @@ def _size(size: tuple[int, int] | None, preset: Preset) -> tuple[int, int]:
             only = f"only {limits.min_side}" if limits.min_side == limits.max_side else (
                 f"multiples of {limits.multiple} from {limits.min_side} to {limits.max_side}"
             )  # fmt: skip
-            raise UsageError(f"{name} {side} of size {size[0]}x{size[1]} does not suit {preset.name}, which takes {only}")
+            raise UsageError(
+                f"{name} {side} of size {size[0]}x{size[1]} does not suit {preset.name}, which takes {only}"
+            )
     return size
 
 
@@ -173,7 +175,9 @@ def _lead_amount(request: GenerateRequest) -> float:
         raise UsageError(f"lead {request.lead!r} is none of none, video, audio")
     if request.lead == "none":
         if request.lead_amount:
-            raise UsageError(f"lead amount {request.lead_amount:g} is given, but nothing leads: add --lead video or audio")
+            raise UsageError(
+                f"lead amount {request.lead_amount:g} is given, but nothing leads: add --lead video or audio"
+            )
         return 0.0
     amount = 0.3 if request.lead_amount is None else request.lead_amount
     if not 0 <= amount <= 1:

@@ -1,0 +1,62 @@
+"""The `unison` program: its commands, and what every command has in common.
+
+Commands import what they need when they run, so that `unison --help` answers at once.
+"""
+
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from unison_cli.commands.corpus import corpus
+from unison_cli.commands.doctor import doctor
+from unison_cli.commands.generate import generate
+from unison_cli.commands.models import models
+from unison_cli.commands.replay import replay
+from unison_cli.commands.train import train
+from unison_cli.failures import ReportingGroup
+
+app = typer.Typer(
+    name="unison",
+    cls=ReportingGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"unison {version('unison-av')}")
+        raise typer.Exit
+
+
+@app.callback()
+def unison(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Caption and transcript in; a video whose motion, speech and sound effects belong together out.
+
+    Results go to stdout, everything else to stderr. Exit codes: 0 ok, 1 failed, 2 wrong usage,
+    3 some items of a batch failed, 130 interrupted.
+    """
+
+
+for command in (generate, replay, train, corpus, models, doctor):
+    app.command()(command)
+
+
+def main() -> None:
+    """Entry point of the `unison` script."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that nothing half-written stays
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""The one place that turns exceptions into one line on stderr and an exit code."""
+
+import sys
+import traceback
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from unison_cli.output import print_error
+from unison_core.errors import PartialFailure, UnisonError, UsageError
+
+FAILED, WRONG_USAGE, SOME_FAILED, INTERRUPTED = 1, 2, 3, 130
+DEBUG = "debug"
+
+
+def remember_debug(ctx: typer.Context, wanted: bool) -> bool:
+    """Callback of `--debug`."""
+    ctx.find_root().ensure_object(dict)[DEBUG] = wanted
+    return wanted
+
+
+class ReportingGroup(TyperGroup):
+    """Runs commands and reports how they failed."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that `ctx` names."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, typer.Abort) as error:
+            print_error("interrupted; nothing half-written was left under a final name")
+            raise typer.Exit(INTERRUPTED) from error
+        except (UnisonError, OSError, MemoryError, RuntimeError, ValueError, TypeError, LookupError, AssertionError,
+                AttributeError, ImportError) as error:  # fmt: skip
+            if isinstance(error, BrokenPipeError) or _belongs_to_typer(error):
+                raise
+            if ctx.find_root().ensure_object(dict).get(DEBUG):
+                traceback.print_exc(file=sys.stderr)
+            print_error(message(error))
+            raise typer.Exit(exit_code(error)) from error
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code that an exception stands for."""
+    if isinstance(error, UsageError):
+        return WRONG_USAGE
+    return SOME_FAILED if isinstance(error, PartialFailure) else FAILED
+
+
+def message(error: BaseException) -> str:
+    """One line about an exception: our own as they are, others with their kind and what to do."""
+    text = " ".join(str(error).split())
+    if isinstance(error, UnisonError):
+        return text
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "out of memory: use a smaller --size or a shorter --duration, or another --device"
+    if isinstance(error, ModuleNotFoundError):
+        return f"{text}: run pip install -e '.[corpus,eval]', and unison doctor to see what is missing"
+    return f"internal error: {type(error).__name__}: {text[:300]} (--debug shows where)"
+
+
+def _belongs_to_typer(error: BaseException) -> bool:
+    """Typer's own exceptions (Exit is a RuntimeError) pass through to Typer."""
+    return isinstance(error, typer.Exit) or hasattr(error, "exit_code")

@@ -1,0 +1,51 @@
+"""How a finished, skipped or failed clip is told of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from unison_cli.output import Output, print_error
+
+if TYPE_CHECKING:  # it would import torch, which `unison --help` does not wait for
+    from unison_core.pipelines.batch import Item
+
+
+def report_item(output: Output, item: Item) -> None:
+    """Print a clip's folder (or its JSON object) on stdout, its warnings and failures on stderr."""
+    if item.error is not None:
+        print_error(f"line {item.row.number}{f' ({item.row.id})' if item.row.id else ''}: {item.error}")
+        if output.json:
+            output.result({"id": item.row.id, "line": item.row.number, "status": "failed", "error": item.error}, "")
+        return
+    assert item.record is not None
+    warnings = [check["message"] for check in item.record["checks"] if not check["passed"]]
+    if item.skipped:
+        output.info(f"{item.folder}: finished already, skipped")
+    else:
+        for warning in warnings:
+            output.warn(f"{item.folder}: {warning}")
+        output.info(summary(item.record))
+    output.result(describe(item, warnings), str(item.folder))
+
+
+def describe(item: Item, warnings: list[str]) -> dict[str, Any]:
+    """A clip as JSON data."""
+    assert item.record is not None and item.folder is not None
+    request = item.record["request"]
+    return {
+        "id": item.row.id,
+        "status": "skipped" if item.skipped else "made",
+        "folder": str(item.folder),
+        "files": {name: str(item.folder / name) for name in item.record["files"]},
+        "seed": request["seed"],
+        "duration_s": request["duration_s"],
+        "timings_s": item.record["timings_s"],
+        "warnings": warnings,
+    }
+
+
+def summary(record: Any) -> str:
+    """One line about a new clip: length, time, seed."""
+    duration = record["request"]["duration_s"]
+    spent = sum(seconds for part, seconds in record["timings_s"].items() if part != "load")
+    return f"{duration:.2f} s of clip in {spent:.1f} s ({spent / duration:.1f} times its length), seed {record['request']['seed']}"

@@ -1,0 +1,120 @@
+"""One run of `generate`: everything that can be checked first, then the model, then clip after clip."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, Protocol
+
+from unison_core.errors import PartialFailure, UnisonError
+from unison_core.pipelines.batch import Item, check_rows, run_batch
+from unison_core.pipelines.device import choose_device, choose_precision
+from unison_core.pipelines.generation import check_free, check_writable
+from unison_core.pipelines.loading import check_model
+from unison_core.pipelines.naming import slug, timed_name
+from unison_core.pipelines.prompts_file import Row, read_rows
+from unison_core.pipelines.request import GenerateRequest, complete
+from unison_core.pipelines.unison_pipeline import UnisonPipeline
+from unison_core.weights.resolve import DEFAULT_MODEL, ModelFolder, resolve
+
+OUTPUTS = Path("outputs")
+RAW_VIDEO_SHARE = 0.5
+"""Room that a clip must find on the disk, as a share of its raw frames; H.264 takes far less."""
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes."""
+
+    def busy(self, text: str) -> AbstractContextManager[None]:
+        """Something without steps goes on."""
+
+    def steps(self, text: str) -> AbstractContextManager[Callable[[int, int], None]]:
+        """Something with steps goes on; gives what to call with (steps done, steps)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Where and with what clips are made."""
+
+    model: str = DEFAULT_MODEL
+    """Bundled name, folder or Hub id."""
+    device: str = "auto"
+    precision: str = "auto"
+    offline: bool = False
+    """Never use the network."""
+    overwrite: bool = False
+    """Replace what is in the output folder."""
+    preview: bool = False
+    """Write preview.png as well."""
+
+
+def generate_one(request: GenerateRequest, run: Run, out: Path | None, watcher: Watcher) -> Item:
+    """Make one clip in `out` (default `outputs/<time>-<slug>`)."""
+    source = resolve(run.model, offline=run.offline)
+    request = complete(request, source.preset)
+    folder = out or OUTPUTS / timed_name(request.caption or request.transcript)
+    check_free(folder, overwrite=run.overwrite)
+    pipeline = _ready(source, run, folder, request, watcher)
+    record = _make(pipeline, request, folder, run, watcher, "sampling")
+    return Item(row=Row(number=1, id=folder.name, request=request), folder=folder, record=record)
+
+
+def generate_prompts(
+    prompts: str, base: GenerateRequest, run: Run, out: Path | None, watcher: Watcher
+) -> Iterator[Item]:
+    """Make the clips of a prompts file in `out/<id>` (default `outputs/<file name>`, for stdin `outputs/<time>-stdin`).
+
+    A file is read once before the model is loaded, so that one without a single good row fails at once; stdin is a
+    stream and its rows are checked as they come.
+    """
+    source = resolve(run.model, offline=run.offline)
+    rows = read_rows(prompts, base)
+    if prompts == "-":
+        first = next(rows, None)
+        if first is None:
+            raise UnisonError("stdin held no prompts")
+        rows, total = chain([first], rows), ""
+        folder = out or OUTPUTS / timed_name("stdin")
+    else:
+        total = f" of {check_rows(read_rows(prompts, base), source.preset)}"
+        folder = out or OUTPUTS / slug(Path(prompts).stem)
+    biggest = complete(GenerateRequest(caption="-", duration_s=source.preset.timing.max_s), source.preset)
+    pipeline = _ready(source, run, folder, biggest, watcher)
+    made = 0
+
+    def generate(request: GenerateRequest, target: Path) -> Mapping[str, Any]:
+        nonlocal made
+        made += 1
+        return _make(pipeline, request, target, run, watcher, f"clip {made}{total} {target.name}")
+
+    yield from run_batch(rows, folder, source.preset, generate, overwrite=run.overwrite)
+
+
+def raise_failures(items: list[Item]) -> None:
+    """Raise PartialFailure if some items failed, UnisonError if all did."""
+    failed = [item for item in items if item.error is not None]
+    if failed and len(failed) == len(items):
+        raise UnisonError(f"all {len(items)} items failed")
+    if failed:
+        raise PartialFailure(f"{len(failed)} of {len(items)} items failed")
+
+
+def _ready(source: ModelFolder, run: Run, folder: Path, request: GenerateRequest, watcher: Watcher) -> UnisonPipeline:
+    """Check all that can be checked, then load."""
+    assert request.duration_s and request.size
+    frames = source.preset.timing.shown_frames(request.duration_s)
+    check_writable(folder, int(frames * request.size[0] * request.size[1] * 3 * RAW_VIDEO_SHARE) + 1_000_000)
+    device = choose_device(run.device)
+    dtype = choose_precision(run.precision, device)
+    check_model(source)
+    with watcher.busy(f"loading {source.name} on {device}"):
+        return UnisonPipeline.from_folder(source, device, dtype)
+
+
+def _make(
+    pipeline: UnisonPipeline, request: GenerateRequest, folder: Path, run: Run, watcher: Watcher, text: str
+) -> Mapping[str, Any]:
+    with watcher.steps(text) as progress:
+        generation = pipeline.generate(request, progress=progress)
+    return generation.save(folder, overwrite=run.overwrite, preview=run.preview).metadata

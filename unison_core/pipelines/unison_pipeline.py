@@ -1,0 +1,206 @@
+"""Caption and transcript -> clip: the Python interface under the command line.
+
+pipeline = UnisonPipeline.from_pretrained("unison-nano")
+pipeline.generate(caption="A woman talks while a drum is struck", transcript="We start now").save("out")
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import torch
+
+from unison_core.config import Preset
+from unison_core.diffusion.generate_latents import SamplerSettings, generate_latents, latent_shapes
+from unison_core.diffusion.guidance import TextGuidance
+from unison_core.errors import UnisonError
+from unison_core.media.mix import Mixed, mix_stems
+from unison_core.media.onsets import onsets_s
+from unison_core.pipelines.checks import check_outputs
+from unison_core.pipelines.device import PRECISIONS, choose_device, choose_precision, device_name
+from unison_core.pipelines.generation import Generation
+from unison_core.pipelines.loading import Loaded, check_model, load
+from unison_core.pipelines.record import VERSION, content_hashes, request_mapping, versions
+from unison_core.pipelines.request import GenerateRequest, complete
+from unison_core.pipelines.stopwatch import Stopwatch
+from unison_core.tasks import TASKS
+from unison_core.text.prompt import encode_prompts
+from unison_core.types import AUDIO_STREAMS, SFX, SPEECH, STREAMS, VIDEO, Prompt
+from unison_core.weights.resolve import DEFAULT_MODEL, ModelFolder, resolve
+
+Progress = Callable[[int, int], None]
+"""Called with (steps done, steps)."""
+
+
+class UnisonPipeline:
+    """A loaded model that generates clips.
+
+    Attributes:
+        source: where the model came from.
+        device: where it runs.
+        dtype: precision of the joint model; the codecs keep theirs.
+    """
+
+    def __init__(self, source: ModelFolder, loaded: Loaded, device: torch.device, dtype: torch.dtype) -> None:
+        self.source, self.device, self.dtype = source, device, dtype
+        self.model, self.codec = loaded.model, loaded.codec
+        self.load_s = 0.0
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str = DEFAULT_MODEL, *, device: str = "auto", precision: str = "auto", offline: bool = False
+    ) -> "UnisonPipeline":
+        """Load a model.
+
+        Args:
+            name: bundled name, folder, or Hub id `owner/name[@revision]`.
+            device: `auto`, `cpu`, `cuda[:i]` or `mps`.
+            precision: `auto` (bf16 where the device computes it in hardware), `bf16` or `fp32`.
+            offline: never use the network.
+
+        Raises:
+            UsageError: no such model, device or precision.
+            UnisonError: the model's files are damaged, do not fit together, or cannot be downloaded.
+        """
+        place = choose_device(device)
+        dtype = choose_precision(precision, place)
+        return cls.from_folder(resolve(name, offline=offline), place, dtype)
+
+    @classmethod
+    def from_folder(cls, source: ModelFolder, device: torch.device, dtype: torch.dtype) -> "UnisonPipeline":
+        """Load a resolved model."""
+        check_model(source)
+        watch = Stopwatch(device)
+        with watch.part("load"):
+            pipeline = cls(source, load(source, device, dtype), device, dtype)
+        pipeline.load_s = watch.seconds["load"]
+        return pipeline
+
+    @property
+    def preset(self) -> Preset:
+        """Sizes, rates, limits and sampling defaults."""
+        return self.source.preset
+
+    @torch.inference_mode()
+    def generate(
+        self, request: GenerateRequest | None = None, *, progress: Progress | None = None, **settings: Any
+    ) -> Generation:
+        """Generate one clip.
+
+        Args:
+            request: what to make; or name its fields here: `generate(caption=..., transcript=..., seed=1)`.
+            progress: called after every sampling step.
+
+        Raises:
+            UsageError: a value is outside what the model does.
+            UnisonError: the model produced values that are no numbers.
+        """
+        request = replace(request, **settings) if request else GenerateRequest(**settings)
+        request = complete(request, self.preset)
+        watch = Stopwatch(self.device)
+        with watch.part("sample"):
+            latents = self._latents(request, progress)
+        frames, stems = self._decode(request, latents, watch)
+        with watch.part("mix"):
+            mixed = mix_stems(stems, self.preset.timing.sample_rate_hz, request.mix)
+        return self._finish(request, latents, frames, mixed, watch)
+
+    def _latents(self, request: GenerateRequest, progress: Progress | None) -> dict[str, torch.Tensor]:
+        assert request.duration_s and request.size and request.steps and request.seed is not None
+        assert request.text_scale and request.shift and request.lead_amount is not None
+        timing, config = self.preset.timing, self.preset.model
+        frames = timing.frames_covering(request.duration_s)
+        stride = self.preset.codecs.video.spatial_stride
+        prompt = Prompt(caption=request.caption, transcript=request.transcript, span_s=request.span_s)
+        latents = generate_latents(
+            self.model,
+            text=encode_prompts([prompt], self.preset, [request.duration_s]),
+            null=encode_prompts([Prompt(caption=request.negative)], self.preset, [request.duration_s], dropped=True),
+            frames=frames,
+            shapes=latent_shapes(
+                channels={VIDEO: config.video.latent_channels}
+                | {stream: config.audio.latent_channels for stream in AUDIO_STREAMS},
+                video_latents=timing.video_latents(frames),
+                audio_latents=timing.audio_latents(frames),
+                height=request.size[1] // stride,
+                width=request.size[0] // stride,
+            ),
+            generators=[torch.Generator().manual_seed(request.seed)],
+            settings=SamplerSettings(
+                steps=request.steps,
+                shift=request.shift,
+                guidance=TextGuidance(scale=request.text_scale, interval=self.preset.sampling.guidance_interval),
+                lead=request.lead,
+                lead_amount=request.lead_amount,
+            ),
+            task=TASKS["t2av"],
+            device=self.device,
+            dtype=self.dtype,
+            progress=progress,
+        )
+        for stream, x in latents.items():
+            if not torch.isfinite(x).all():
+                raise UnisonError(f"the {stream} latents are not all numbers: try --precision fp32 or lower scales")
+        return latents
+
+    def _decode(
+        self, request: GenerateRequest, latents: dict[str, torch.Tensor], watch: Stopwatch
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Frames `(F, H, W, 3)` and stems `(samples,)`, cut to the requested length."""
+        assert request.duration_s
+        timing = self.preset.timing
+        shown = timing.shown_frames(request.duration_s)
+        with watch.part("decode video"):
+            frames = self.codec.decode_video(latents[VIDEO])[0, :shown].cpu().numpy()
+        samples = timing.samples(shown / timing.fps)
+        with watch.part("decode audio"):
+            waves = self.codec.decode_audio(torch.cat([latents[stream] for stream in AUDIO_STREAMS]))
+        stems = {
+            stream: wave[:samples].float().cpu().numpy() for stream, wave in zip(AUDIO_STREAMS, waves, strict=True)
+        }
+        for stream, wave in stems.items():
+            if not np.isfinite(wave).all():
+                raise UnisonError(f"the decoded {stream} is not all numbers: try --precision fp32 or lower scales")
+        return np.ascontiguousarray(frames), stems
+
+    def _finish(
+        self,
+        request: GenerateRequest,
+        latents: dict[str, torch.Tensor],
+        frames: np.ndarray,
+        mixed: Mixed,
+        watch: Stopwatch,
+    ) -> Generation:
+        """Measure the clip and write down how it was made."""
+        fps, rate_hz = self.preset.timing.fps, self.preset.timing.sample_rate_hz
+        with watch.part("check"):
+            checks = check_outputs(request, frames, fps, mixed, rate_hz)
+            single = {stream: latents[stream][0].cpu() for stream in STREAMS}
+            hashes = content_hashes(frames, {**mixed.stems, "mix": mixed.mix}, single)
+            onsets = onsets_s(mixed.stems[SFX], rate_hz)
+        record = {
+            "record": VERSION,
+            "command": "generate",
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "request": request_mapping(request),
+            "model": {"name": self.source.name, "revision": self.source.revision, "preset": self.preset.name,
+                      "sha256": self.source.hashes},
+            "run": {"device": str(self.device), "device_name": device_name(self.device), "precision": self._precision(),
+                    "threads": torch.get_num_threads()},
+            "versions": versions(),
+            "timings_s": {"load": round(self.load_s, 3), **{k: round(v, 3) for k, v in watch.seconds.items()}},
+            "output": {"frames": len(frames), "fps": fps, "width": frames.shape[2], "height": frames.shape[1],
+                       "samples": len(mixed.mix), "rate_hz": rate_hz, "gain_db": round(mixed.gain_db, 3),
+                       "reduction_db": round(mixed.reduction_db, 3), "effect_onsets_s": [round(t, 3) for t in onsets]},
+            "checks": [check.to_mapping() for check in checks],
+            "sha256": hashes,
+        }  # fmt: skip
+        return Generation(
+            frames=frames, fps=fps, speech=mixed.stems[SPEECH], sfx=mixed.stems[SFX], mix=mixed.mix,
+            rate_hz=rate_hz, metadata=record, latents=single,
+        )  # fmt: skip
+
+    def _precision(self) -> str:
+        return next(name for name, dtype in PRECISIONS.items() if dtype == self.dtype)
