@@ -30,13 +30,13 @@ def report_item(output: Output, item: Item) -> None:
 
 def describe(item: Item, warnings: list[str]) -> dict[str, Any]:
     """A clip as JSON data."""
-    assert item.record is not None and item.folder is not None
+    assert item.record is not None
     request = item.record["request"]
     return {
         "id": item.row.id,
         "status": "skipped" if item.skipped else "made",
         "folder": str(item.folder),
-        "files": {name: str(item.folder / name) for name in item.record["files"]},
+        "files": {name: f"{item.folder}/{name}" for name in item.record["files"]},
         "seed": request["seed"],
         "duration_s": request["duration_s"],
         "timings_s": item.record["timings_s"],
@@ -48,4 +48,5 @@ def summary(record: Any) -> str:
     """One line about a new clip: length, time, seed."""
     duration = record["request"]["duration_s"]
     spent = sum(seconds for part, seconds in record["timings_s"].items() if part != "load")
-    return f"{duration:.2f} s of clip in {spent:.1f} s ({spent / duration:.1f} times its length), seed {record['request']['seed']}"
+    pace = f"{duration:.2f} s of clip in {spent:.1f} s ({spent / duration:.1f} times its length)"
+    return f"{pace}, seed {record['request']['seed']}"

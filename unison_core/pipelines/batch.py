@@ -12,8 +12,8 @@ from unison_core.config import Preset
 from unison_core.errors import UnisonError, UsageError
 from unison_core.pipelines.generation import RECORD
 from unison_core.pipelines.prompts_file import Row
-from unison_core.pipelines.record import read_record, request_from
-from unison_core.pipelines.request import GenerateRequest, complete
+from unison_core.pipelines.record import read_record, spec_from
+from unison_core.pipelines.request import ClipSpec, complete
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ def run_batch(
     rows: Iterable[Row],
     out: Path,
     preset: Preset,
-    generate: Callable[[GenerateRequest, Path], Mapping[str, Any]],
+    generate: Callable[[ClipSpec, Path], Mapping[str, Any]],
     *,
     overwrite: bool = False,
 ) -> Iterator[Item]:
@@ -58,19 +58,19 @@ def run_batch(
             continue
         folder = out / row.id
         try:
-            request = complete(row.request, preset)
-            done = None if overwrite else finished(folder, request, drawn_seed=row.request.seed is None)
+            spec = complete(row.request, preset)
+            done = None if overwrite else finished(folder, spec, drawn_seed=row.request.seed is None)
             if done is not None:
                 yield Item(row=row, folder=folder, record=done, skipped=True)
                 continue
-            record = generate(request, folder)
+            record = generate(spec, folder)
         except (UnisonError, MemoryError) as error:
             yield Item(row=row, folder=folder, error=str(error) or "out of memory")
             continue
         yield Item(row=row, folder=folder, record=record)
 
 
-def finished(folder: Path, wanted: GenerateRequest, *, drawn_seed: bool) -> dict[str, Any] | None:
+def finished(folder: Path, wanted: ClipSpec, *, drawn_seed: bool) -> dict[str, Any] | None:
     """The record in `folder` if it holds the clip that is wanted; None if there is nothing.
 
     Args:
@@ -86,7 +86,7 @@ def finished(folder: Path, wanted: GenerateRequest, *, drawn_seed: bool) -> dict
     if not (folder / RECORD).is_file():
         raise UsageError(f"{folder} exists, but is no finished clip: remove it, or pass --overwrite")
     record = read_record(folder)
-    made = request_from(record, str(folder))
+    made = spec_from(record, str(folder))
     if made != (replace(wanted, seed=made.seed) if drawn_seed else wanted):
         raise UsageError(f"{folder} was made with other settings: choose another --out, or pass --overwrite")
     return record

@@ -7,7 +7,7 @@ import numpy as np
 
 from unison_core.media.loudness import SILENT_LUFS, lufs
 from unison_core.media.mix import Mixed, MixSettings
-from unison_core.pipelines.request import GenerateRequest
+from unison_core.pipelines.request import ClipSpec
 from unison_core.types import AUDIO_STREAMS, SFX, SPEECH
 
 FROZEN = 0.05
@@ -36,25 +36,23 @@ class Check:
         return asdict(self)
 
 
-def check_outputs(
-    request: GenerateRequest, frames: np.ndarray, fps: float, mixed: Mixed, rate_hz: int
-) -> tuple[Check, ...]:
-    """Measure a clip against its completed request."""
+def check_outputs(spec: ClipSpec, frames: np.ndarray, fps: float, mixed: Mixed, rate_hz: int) -> tuple[Check, ...]:
+    """Measure a clip against its completed spec."""
     return (
-        *_loudness(request, mixed, rate_hz),
+        *_loudness(spec, mixed, rate_hz),
         _clipping(mixed),
-        *_target(request.mix, mixed, rate_hz),
-        _length(request, frames, fps, mixed, rate_hz),
+        *_target(spec.mix, mixed, rate_hz),
+        _length(spec, frames, fps, mixed, rate_hz),
         _motion(frames),
     )
 
 
-def _loudness(request: GenerateRequest, mixed: Mixed, rate_hz: int) -> list[Check]:
+def _loudness(spec: ClipSpec, mixed: Mixed, rate_hz: int) -> list[Check]:
     levels = {stream: lufs(mixed.stems[stream], rate_hz) for stream in AUDIO_STREAMS} | {
         "mix": lufs(mixed.mix, rate_hz)
     }
     wrong = {
-        SPEECH: "the speech stem is silent, though a transcript was given" if request.transcript else "",
+        SPEECH: "the speech stem is silent, though a transcript was given" if spec.transcript else "",
         SFX: "",
         "mix": "the clip is silent",
     }
@@ -65,7 +63,7 @@ def _loudness(request: GenerateRequest, mixed: Mixed, rate_hz: int) -> list[Chec
         message = (
             f"{name} {_lufs(level)}" if passed else f"{wrong[name]} ({_lufs(level)}, silence is under {SILENT_LUFS:g})"
         )
-        if name == SPEECH and not request.transcript and not silent:
+        if name == SPEECH and not spec.transcript and not silent:
             passed, message = (
                 False,
                 f"something is heard in the speech stem ({_lufs(level)}), though nobody should speak",
@@ -93,11 +91,10 @@ def _target(settings: MixSettings, mixed: Mixed, rate_hz: int) -> list[Check]:
     return [Check(name="lufs_error", value=_finite(level - settings.lufs), passed=passed, message=message)]
 
 
-def _length(request: GenerateRequest, frames: np.ndarray, fps: float, mixed: Mixed, rate_hz: int) -> Check:
-    assert request.duration_s is not None
+def _length(spec: ClipSpec, frames: np.ndarray, fps: float, mixed: Mixed, rate_hz: int) -> Check:
     shown, heard = len(frames) / fps, len(mixed.mix) / rate_hz
-    passed = abs(shown - request.duration_s) <= 0.5 / fps and abs(heard - shown) <= 1 / rate_hz
-    message = f"picture {shown:.3f} s, sound {heard:.3f} s, asked for {request.duration_s:.3f} s"
+    passed = abs(shown - spec.duration_s) <= 0.5 / fps and abs(heard - shown) <= 1 / rate_hz
+    message = f"picture {shown:.3f} s, sound {heard:.3f} s, asked for {spec.duration_s:.3f} s"
     return Check(name="length_s", value=shown, passed=passed, message=message)
 
 

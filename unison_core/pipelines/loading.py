@@ -1,11 +1,10 @@
 """A model folder -> modules in memory, checked before a single weight is read."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
-from unison_core.codecs.codec import Codec
+from unison_core.codecs.codec import AUDIO_VAE, VIDEO_VAE, VOCODER, Codec
 from unison_core.errors import UnisonError
 from unison_core.model.unison import Unison
 from unison_core.weights.resolve import ModelFolder
@@ -33,6 +32,8 @@ def check_model(folder: ModelFolder) -> None:
             f"{folder.name}: captions of preset {folder.preset.name} come from umT5 and CLIP, which this command "
             "does not load yet"
         )
+    for part in (VIDEO_VAE, AUDIO_VAE, VOCODER):
+        shapes(folder.path, part)
     with torch.device("meta"):
         model = Unison(folder.preset.model, folder.preset.timing)
     check_keys(model, shapes(folder.path), folder.path)
@@ -44,12 +45,11 @@ def load(folder: ModelFolder, device: torch.device, dtype: torch.dtype) -> Loade
     Args:
         folder: a resolved model.
         device: where the modules go.
-        dtype: precision of the joint model.
+        dtype: precision of the joint model and of the video codec; audio is decoded in float32.
     """
     preset = folder.preset
     model = Unison(preset.model, preset.timing)
     load_model_state(model, folder.path)
-    codec = Codec.from_folder(Path(folder.path), preset)
+    codec = Codec.from_folder(folder.path, device, dtype)
     model.to(device=device, dtype=dtype).eval().requires_grad_(False)
-    codec.to(device).eval().requires_grad_(False)
     return Loaded(model=model, codec=codec)

@@ -27,7 +27,7 @@ def timed_name(text: str) -> str:
 
 
 def check_id(name: str) -> str:
-    """`name` if it is a plain folder name; raises UsageError if it could leave the output folder or cannot be a name."""
+    """`name` if it is a plain folder name; raises UsageError where it could lead out of the output folder."""
     if not name or name != name.strip() or name.startswith("."):
         raise UsageError(f"id {name!r} is empty, starts with a dot or has blanks at its ends")
     if re.search(r"[/\\:*?\"<>|]", name) or any(unicodedata.category(char).startswith("C") for char in name):

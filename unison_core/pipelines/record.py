@@ -16,24 +16,28 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from unison_core.config import from_mapping, to_mapping
+from unison_core.config import from_mapping
 from unison_core.errors import UsageError
-from unison_core.pipelines.request import GenerateRequest
+from unison_core.pipelines.request import ClipSpec, GenerateRequest
 
 VERSION = 1
 PACKAGES = ("unison-av", "torch", "diffusers", "safetensors", "numpy", "scipy", "imageio-ffmpeg", "pyloudnorm")
 
 
-def request_mapping(request: GenerateRequest) -> dict[str, Any]:
-    """A request as JSON data."""
-    return to_mapping(request)
+def spec_from(record: Mapping[str, Any], where: str = "record") -> ClipSpec:
+    """The completed request that a record keeps; raises UsageError where it is not one of ours."""
+    return from_mapping(ClipSpec, _request(record, where), where)
 
 
 def request_from(record: Mapping[str, Any], where: str = "record") -> GenerateRequest:
-    """The completed request that a record keeps; raises UsageError where it is not one of ours."""
+    """The same as a request, to be made again."""
+    return from_mapping(GenerateRequest, _request(record, where), where)
+
+
+def _request(record: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     if record.get("record") != VERSION or record.get("command") != "generate":
         raise UsageError(f"{where} is not a record of `unison generate` (version {VERSION})")
-    return from_mapping(GenerateRequest, record.get("request", {}), where)
+    return record.get("request", {})
 
 
 def versions() -> dict[str, str]:

@@ -1,12 +1,13 @@
 """What one run of `generate` is asked to do, and the completing of it: every default filled in, every value checked.
 
-The completed request is what the record keeps and what `replay` repeats, so nothing that shapes a clip lives elsewhere.
+The completed request, a `ClipSpec`, is what the record keeps and what `replay` repeats, so nothing that shapes a clip
+lives elsewhere.
 """
 
 import math
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from unison_core.config import Preset, SizeConfig
 from unison_core.errors import UsageError
@@ -52,8 +53,29 @@ class GenerateRequest:
     """How the stems become the mix."""
 
 
-def complete(request: GenerateRequest, preset: Preset) -> GenerateRequest:
-    """The request with every None replaced by the value that will be used.
+@dataclass(frozen=True, kw_only=True)
+class ClipSpec:
+    """A completed request: with the same weights it always makes the same clip. Fields as in `GenerateRequest`."""
+
+    caption: str
+    transcript: str
+    negative: str
+    span_s: tuple[float, float] | None
+    """None: where the transcript's predicted length puts it."""
+    duration_s: float
+    """A whole number of frames."""
+    size: tuple[int, int]
+    seed: int
+    steps: int
+    text_scale: Mapping[str, float]
+    shift: Mapping[str, float]
+    lead: str
+    lead_amount: float
+    mix: MixSettings
+
+
+def complete(request: GenerateRequest, preset: Preset) -> ClipSpec:
+    """Replace every None of a request by the value that will be used.
 
     Raises:
         UsageError: nothing was asked for, or a value is outside what the preset does.
@@ -71,18 +93,20 @@ def complete(request: GenerateRequest, preset: Preset) -> GenerateRequest:
     seed = secrets.randbelow(2**32) if request.seed is None else request.seed
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed={seed} is outside 0..{2**63 - 1}")
-    return replace(
-        request,
+    return ClipSpec(
         caption=caption,
         transcript=transcript,
         negative=request.negative.strip(),
+        span_s=request.span_s,
         duration_s=_duration_s(request, transcript, preset),
         size=_size(request.size, preset),
         seed=seed,
         steps=steps,
         text_scale=scale,
         shift=shift,
+        lead=request.lead,
         lead_amount=_lead_amount(request),
+        mix=request.mix,
     )
 
 
@@ -105,7 +129,8 @@ def _duration_s(request: GenerateRequest, transcript: str, preset: Preset) -> fl
         return _whole_frames(duration, timing, up=True)
     if not math.isfinite(request.duration_s) or not timing.min_s <= request.duration_s <= timing.max_s:
         raise UsageError(
-            f"duration {request.duration_s:g} s is outside what {preset.name} makes: {timing.min_s:g} to {timing.max_s:g} s"
+            f"duration {request.duration_s:g} s is outside what {preset.name} makes, "
+            f"{timing.min_s:g} to {timing.max_s:g} s"
         )
     duration = _whole_frames(request.duration_s, timing)
     if needed > duration + 1e-9:

@@ -14,7 +14,7 @@ from unison_core.pipelines.generation import check_free, check_writable
 from unison_core.pipelines.loading import check_model
 from unison_core.pipelines.naming import slug, timed_name
 from unison_core.pipelines.prompts_file import Row, read_rows
-from unison_core.pipelines.request import GenerateRequest, complete
+from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
 from unison_core.pipelines.unison_pipeline import UnisonPipeline
 from unison_core.weights.resolve import DEFAULT_MODEL, ModelFolder, resolve
 
@@ -52,11 +52,11 @@ class Run:
 def generate_one(request: GenerateRequest, run: Run, out: Path | None, watcher: Watcher) -> Item:
     """Make one clip in `out` (default `outputs/<time>-<slug>`)."""
     source = resolve(run.model, offline=run.offline)
-    request = complete(request, source.preset)
-    folder = out or OUTPUTS / timed_name(request.caption or request.transcript)
+    spec = complete(request, source.preset)
+    folder = out or OUTPUTS / timed_name(spec.caption or spec.transcript)
     check_free(folder, overwrite=run.overwrite)
-    pipeline = _ready(source, run, folder, request, watcher)
-    record = _make(pipeline, request, folder, run, watcher, "sampling")
+    pipeline = _ready(source, run, folder, spec, watcher)
+    record = _make(pipeline, spec, folder, run, watcher, "sampling")
     return Item(row=Row(number=1, id=folder.name, request=request), folder=folder, record=record)
 
 
@@ -83,10 +83,10 @@ def generate_prompts(
     pipeline = _ready(source, run, folder, biggest, watcher)
     made = 0
 
-    def generate(request: GenerateRequest, target: Path) -> Mapping[str, Any]:
+    def generate(spec: ClipSpec, target: Path) -> Mapping[str, Any]:
         nonlocal made
         made += 1
-        return _make(pipeline, request, target, run, watcher, f"clip {made}{total} {target.name}")
+        return _make(pipeline, spec, target, run, watcher, f"clip {made}{total} {target.name}")
 
     yield from run_batch(rows, folder, source.preset, generate, overwrite=run.overwrite)
 
@@ -100,11 +100,10 @@ def raise_failures(items: list[Item]) -> None:
         raise PartialFailure(f"{len(failed)} of {len(items)} items failed")
 
 
-def _ready(source: ModelFolder, run: Run, folder: Path, request: GenerateRequest, watcher: Watcher) -> UnisonPipeline:
+def _ready(source: ModelFolder, run: Run, folder: Path, spec: ClipSpec, watcher: Watcher) -> UnisonPipeline:
     """Check all that can be checked, then load."""
-    assert request.duration_s and request.size
-    frames = source.preset.timing.shown_frames(request.duration_s)
-    check_writable(folder, int(frames * request.size[0] * request.size[1] * 3 * RAW_VIDEO_SHARE) + 1_000_000)
+    frames = source.preset.timing.shown_frames(spec.duration_s)
+    check_writable(folder, int(frames * spec.size[0] * spec.size[1] * 3 * RAW_VIDEO_SHARE) + 1_000_000)
     device = choose_device(run.device)
     dtype = choose_precision(run.precision, device)
     check_model(source)
@@ -113,8 +112,8 @@ def _ready(source: ModelFolder, run: Run, folder: Path, request: GenerateRequest
 
 
 def _make(
-    pipeline: UnisonPipeline, request: GenerateRequest, folder: Path, run: Run, watcher: Watcher, text: str
+    pipeline: UnisonPipeline, spec: ClipSpec, folder: Path, run: Run, watcher: Watcher, text: str
 ) -> Mapping[str, Any]:
     with watcher.steps(text) as progress:
-        generation = pipeline.generate(request, progress=progress)
+        generation = pipeline.generate_spec(spec, progress=progress)
     return generation.save(folder, overwrite=run.overwrite, preview=run.preview).metadata

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from unison_core.config import Preset
+from unison_core.config import Preset, to_mapping
 from unison_core.diffusion.generate_latents import SamplerSettings, generate_latents, latent_shapes
 from unison_core.diffusion.guidance import TextGuidance
 from unison_core.errors import UnisonError
@@ -22,8 +22,8 @@ from unison_core.pipelines.checks import check_outputs
 from unison_core.pipelines.device import PRECISIONS, choose_device, choose_precision, device_name
 from unison_core.pipelines.generation import Generation
 from unison_core.pipelines.loading import Loaded, check_model, load
-from unison_core.pipelines.record import VERSION, content_hashes, request_mapping, versions
-from unison_core.pipelines.request import GenerateRequest, complete
+from unison_core.pipelines.record import VERSION, content_hashes, versions
+from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
 from unison_core.pipelines.stopwatch import Stopwatch
 from unison_core.tasks import TASKS
 from unison_core.text.prompt import encode_prompts
@@ -83,7 +83,6 @@ class UnisonPipeline:
         """Sizes, rates, limits and sampling defaults."""
         return self.source.preset
 
-    @torch.inference_mode()
     def generate(
         self, request: GenerateRequest | None = None, *, progress: Progress | None = None, **settings: Any
     ) -> Generation:
@@ -98,42 +97,44 @@ class UnisonPipeline:
             UnisonError: the model produced values that are no numbers.
         """
         request = replace(request, **settings) if request else GenerateRequest(**settings)
-        request = complete(request, self.preset)
+        return self.generate_spec(complete(request, self.preset), progress=progress)
+
+    @torch.inference_mode()
+    def generate_spec(self, spec: ClipSpec, *, progress: Progress | None = None) -> Generation:
+        """Generate the clip of a completed request."""
         watch = Stopwatch(self.device)
         with watch.part("sample"):
-            latents = self._latents(request, progress)
-        frames, stems = self._decode(request, latents, watch)
+            latents = self._latents(spec, progress)
+        frames, stems = self._decode(spec, latents, watch)
         with watch.part("mix"):
-            mixed = mix_stems(stems, self.preset.timing.sample_rate_hz, request.mix)
-        return self._finish(request, latents, frames, mixed, watch)
+            mixed = mix_stems(stems, self.preset.timing.sample_rate_hz, spec.mix)
+        return self._finish(spec, latents, frames, mixed, watch)
 
-    def _latents(self, request: GenerateRequest, progress: Progress | None) -> dict[str, torch.Tensor]:
-        assert request.duration_s and request.size and request.steps and request.seed is not None
-        assert request.text_scale and request.shift and request.lead_amount is not None
+    def _latents(self, spec: ClipSpec, progress: Progress | None) -> dict[str, torch.Tensor]:
         timing, config = self.preset.timing, self.preset.model
-        frames = timing.frames_covering(request.duration_s)
+        frames = timing.frames_covering(spec.duration_s)
         stride = self.preset.codecs.video.spatial_stride
-        prompt = Prompt(caption=request.caption, transcript=request.transcript, span_s=request.span_s)
+        prompt = Prompt(caption=spec.caption, transcript=spec.transcript, span_s=spec.span_s)
         latents = generate_latents(
             self.model,
-            text=encode_prompts([prompt], self.preset, [request.duration_s]),
-            null=encode_prompts([Prompt(caption=request.negative)], self.preset, [request.duration_s], dropped=True),
+            text=encode_prompts([prompt], self.preset, [spec.duration_s]),
+            null=encode_prompts([Prompt(caption=spec.negative)], self.preset, [spec.duration_s], dropped=True),
             frames=frames,
             shapes=latent_shapes(
                 channels={VIDEO: config.video.latent_channels}
                 | {stream: config.audio.latent_channels for stream in AUDIO_STREAMS},
                 video_latents=timing.video_latents(frames),
                 audio_latents=timing.audio_latents(frames),
-                height=request.size[1] // stride,
-                width=request.size[0] // stride,
+                height=spec.size[1] // stride,
+                width=spec.size[0] // stride,
             ),
-            generators=[torch.Generator().manual_seed(request.seed)],
+            generators=[torch.Generator().manual_seed(spec.seed)],
             settings=SamplerSettings(
-                steps=request.steps,
-                shift=request.shift,
-                guidance=TextGuidance(scale=request.text_scale, interval=self.preset.sampling.guidance_interval),
-                lead=request.lead,
-                lead_amount=request.lead_amount,
+                steps=spec.steps,
+                shift=spec.shift,
+                guidance=TextGuidance(scale=spec.text_scale, interval=self.preset.sampling.guidance_interval),
+                lead=spec.lead,
+                lead_amount=spec.lead_amount,
             ),
             task=TASKS["t2av"],
             device=self.device,
@@ -146,12 +147,11 @@ class UnisonPipeline:
         return latents
 
     def _decode(
-        self, request: GenerateRequest, latents: dict[str, torch.Tensor], watch: Stopwatch
+        self, spec: ClipSpec, latents: dict[str, torch.Tensor], watch: Stopwatch
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Frames `(F, H, W, 3)` and stems `(samples,)`, cut to the requested length."""
-        assert request.duration_s
+        """Frames `(F, H, W, 3)` and stems `(samples,)`, cut to the asked length."""
         timing = self.preset.timing
-        shown = timing.shown_frames(request.duration_s)
+        shown = timing.shown_frames(spec.duration_s)
         with watch.part("decode video"):
             frames = self.codec.decode_video(latents[VIDEO])[0, :shown].cpu().numpy()
         samples = timing.samples(shown / timing.fps)
@@ -167,7 +167,7 @@ class UnisonPipeline:
 
     def _finish(
         self,
-        request: GenerateRequest,
+        spec: ClipSpec,
         latents: dict[str, torch.Tensor],
         frames: np.ndarray,
         mixed: Mixed,
@@ -176,7 +176,7 @@ class UnisonPipeline:
         """Measure the clip and write down how it was made."""
         fps, rate_hz = self.preset.timing.fps, self.preset.timing.sample_rate_hz
         with watch.part("check"):
-            checks = check_outputs(request, frames, fps, mixed, rate_hz)
+            checks = check_outputs(spec, frames, fps, mixed, rate_hz)
             single = {stream: latents[stream][0].cpu() for stream in STREAMS}
             hashes = content_hashes(frames, {**mixed.stems, "mix": mixed.mix}, single)
             onsets = onsets_s(mixed.stems[SFX], rate_hz)
@@ -184,7 +184,7 @@ class UnisonPipeline:
             "record": VERSION,
             "command": "generate",
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "request": request_mapping(request),
+            "request": to_mapping(spec),
             "model": {"name": self.source.name, "revision": self.source.revision, "preset": self.preset.name,
                       "sha256": self.source.hashes},
             "run": {"device": str(self.device), "device_name": device_name(self.device), "precision": self._precision(),
