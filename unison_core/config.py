@@ -135,7 +135,7 @@ class TranscriptConfig:
     out_dim: int = 100
     """Width of the features before they are projected to the audio branch."""
     upsampling: str = "average"
-    """`average`: every phoneme gets an equal share of the span. `weighted`: shares follow the phonemes' mean durations."""
+    """`average`: every phoneme gets an equal share of the span. `weighted`: shares follow mean durations."""
 
     def __post_init__(self) -> None:
         if self.upsampling not in ("average", "weighted"):

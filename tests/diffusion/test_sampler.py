@@ -19,9 +19,8 @@ def _noise(*seeds):
 @pytest.mark.parametrize("steps", [1, 7])
 def test_a_straight_path_is_integrated_exactly(steps):
     data, noise = _noise(1), _noise(2)
-    out = sample(
-        lambda x, s: {k: noise[k] - data[k] for k in x}, noise, stream_schedules(steps, shifts=dict.fromkeys(STREAMS, 3.0))
-    )
+    schedules = stream_schedules(steps, shifts=dict.fromkeys(STREAMS, 3.0))
+    out = sample(lambda x, s: {k: noise[k] - data[k] for k in x}, noise, schedules)
     for stream in STREAMS:
         assert torch.allclose(out[stream], data[stream], atol=1e-5)
 
@@ -81,7 +80,8 @@ def _branches(calls):
 
     def both(x, s):
         calls.append("two")
-        return {k: torch.cat([torch.full_like(v.chunk(2)[0], 2.0), torch.full_like(v.chunk(2)[1], 1.0)]) for k, v in x.items()}
+        halves = {k: v.chunk(2)[0] for k, v in x.items()}
+        return {k: torch.cat([torch.full_like(v, 2.0), torch.full_like(v, 1.0)]) for k, v in halves.items()}
 
     return conditional, both
 

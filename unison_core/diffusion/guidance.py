@@ -29,7 +29,7 @@ class TextGuidance:
         return frozenset(
             stream
             for stream, sigma in sigmas.items()
-            if self.scale[stream] != 1 and 0 < float(sigma.max()) and low <= float(sigma.max()) <= high
+            if self.scale[stream] != 1 and float(sigma.max()) > 0 and low <= float(sigma.max()) <= high
         )
 
 

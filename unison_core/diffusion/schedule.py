@@ -24,7 +24,12 @@ def sigma_schedule(steps: int, amount: float = 1.0) -> Tensor:
 
 
 def stream_schedules(
-    steps: int, *, shifts: Mapping[str, float], given: Collection[str] = (), lead: str = "none", lead_amount: float = 0.0
+    steps: int,
+    *,
+    shifts: Mapping[str, float],
+    given: Collection[str] = (),
+    lead: str = "none",
+    lead_amount: float = 0.0,
 ) -> dict[str, Tensor]:
     """Noise levels `(steps + 1,)` per stream.
 
@@ -33,8 +38,7 @@ def stream_schedules(
         shifts: time shift per stream.
         given: streams that are input and stay at sigma 0.
         lead: `none`, `video` or `audio`.
-        lead_amount: how far ahead, in [0, 1]: at amount a, a follower is still at 1 while the leader has done a / (1 + a)
-            of its way.
+        lead_amount: how far ahead, in [0, 1]: at amount a, a follower starts when the leader has done a of its way.
 
     Raises:
         ValueError: an unknown lead, or an amount outside [0, 1].

@@ -1,8 +1,7 @@
-"""Stages 1 (audio branch) and 2 (joint) of training: latents in, EMA weights out. The loop knows nothing of diffusion."""
+"""Stages 1 (audio branch) and 2 (joint) of training: latents in, EMA weights out; the objective is a callable."""
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from unison_core.config import Preset, load_preset
 from unison_core.errors import UnisonError
 from unison_core.model.unison import Unison
 from unison_core.training.checkpoint import load_checkpoint, save_checkpoint
+from unison_core.training.clock import Clock
 from unison_core.training.ema import EMA
 from unison_core.training.log import TrainingLog, progress_bar
 from unison_core.training.objective import LatentBatch, Losses, ObjectiveConfig, objective
@@ -118,32 +118,6 @@ class ObjectiveModule(nn.Module):
         return objective(self.model, batch, self.config, progress=progress, generator=generator)
 
 
-@dataclass
-class Clock:
-    """How far training is, by steps and by time; survives a resume."""
-
-    config: FlowTrainingConfig
-    step: int = 0
-    spent_s: float = 0.0
-    _since: float = field(default_factory=time.monotonic)
-
-    @property
-    def elapsed_s(self) -> float:
-        return self.spent_s + time.monotonic() - self._since
-
-    @property
-    def progress(self) -> float:
-        """Fraction done, in [0, 1]."""
-        by_time = self.elapsed_s / (60 * self.config.minutes) if self.config.minutes else 0.0
-        return min(1.0, max(self.step / self.config.steps, by_time))
-
-    def state_dict(self) -> dict[str, float]:
-        return {"step": self.step, "spent_s": self.elapsed_s}
-
-    def load_state_dict(self, state: Mapping[str, float]) -> None:
-        self.step, self.spent_s, self._since = int(state["step"]), float(state["spent_s"]), time.monotonic()
-
-
 def train_flow(config: FlowTrainingConfig) -> Path:
     """Train one stage; returns the exported model folder."""
     preset = load_preset(config.preset)
@@ -160,13 +134,14 @@ def train_flow(config: FlowTrainingConfig) -> Path:
     if config.compile:
         model.compile_blocks()
     module, optimizer = accelerator.prepare(ObjectiveModule(model, config.objective), optimizer)
-    ema, clock = EMA(model, config.ema), Clock(config)
+    ema, clock = EMA(model, config.ema), Clock(steps=config.steps, minutes=config.minutes)
     draw = torch.Generator().manual_seed(config.seed * 7919 + accelerator.process_index)
     noise = torch.Generator(accelerator.device).manual_seed(config.seed * 7919 + accelerator.process_index)
     parts = {"module": model, "optimizer": optimizer, "ema": ema, "clock": clock}
     if config.resume:
         load_checkpoint(out / "checkpoint.pt", parts, {"draw": draw, "noise": noise})
 
+    clock.start()
     log = TrainingLog(out / "log.jsonl", enabled=accelerator.is_main_process)
     meter = Meter()
     saved = time.monotonic()

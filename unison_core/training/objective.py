@@ -100,7 +100,9 @@ def objective(
     draw = draw_sigmas(config.forcing, config.forcing.schedule.at(progress), count, generator)
     sigma = {s: torch.where(tasks.given[s], 0.0, getattr(draw, s)) for s in streams}
     levels = {s: _spread(sigma[s], x, tasks.first_frame) if s == VIDEO else sigma[s] for s, x in batch.latents.items()}
-    eps = {s: torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype) for s, x in batch.latents.items()}
+    eps = {
+        s: torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype) for s, x in batch.latents.items()
+    }
     noisy = {s: interpolate(x, eps[s], levels[s]) for s, x in batch.latents.items()}
 
     text = _withhold(batch.text, config, generator)

@@ -114,7 +114,8 @@ class _Encoder:
         frames = torch.from_numpy(np.stack([clip.frames for clip in clips if clip.frames is not None]))
         streams = {VIDEO: self._codec.encode_video(frames)}
         for stream in clips[0].stems:
-            streams[stream] = self._codec.encode_audio(torch.from_numpy(np.stack([clip.stems[stream] for clip in clips])))
+            waves = torch.from_numpy(np.stack([clip.stems[stream] for clip in clips]))
+            streams[stream] = self._codec.encode_audio(waves)
         arrays = {stream: x.to("cpu", torch.float16).numpy() for stream, x in streams.items()}
         return [self._sample(item, {s: a[i] for s, a in arrays.items()}) for i, item in enumerate(items)]
 
