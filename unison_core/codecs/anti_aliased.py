@@ -1,4 +1,4 @@
-"""SnakeBeta applied at twice the rate between low-pass filters, so that its harmonics do not fold back (BigVGAN, sec. 3).
+"""SnakeBeta at twice the rate between low-pass filters, so that its harmonics do not fold back (BigVGAN, sec. 3).
 
     snakebeta(x) = x + sin^2(e^alpha x) / e^beta
 """

@@ -6,6 +6,7 @@ Frequency bands are channels: convolutions run along time alone. Keys match the 
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -98,13 +99,17 @@ class Upsample1d(nn.Module):
 
 
 class Level(nn.Module):
-    """Residual blocks of one width, each followed by attention where the level has it."""
+    """Residual blocks of one width, each with attention where the level has it; then the change of rate, if any."""
 
-    def __init__(self, in_dim: int, out_dim: int, blocks: int, attention: bool) -> None:
+    def __init__(self, in_dim: int, out_dim: int, blocks: int, *, attention: bool, down: bool, up: bool) -> None:
         super().__init__()
         dims = [in_dim, *[out_dim] * blocks]
-        self.block = nn.ModuleList(ResnetBlock1d(a, b) for a, b in zip(dims[:-1], dims[1:], strict=True))
+        self.block = nn.ModuleList(ResnetBlock1d(a, b) for a, b in pairwise(dims))
         self.attn = nn.ModuleList(AttentionBlock1d(out_dim) for _ in range(blocks if attention else 0))
+        if down:
+            self.downsample = Downsample1d(out_dim)
+        if up:
+            self.upsample = Upsample1d(out_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         for i, block in enumerate(self.block):
@@ -112,6 +117,10 @@ class Level(nn.Module):
             if self.attn:
                 x = self.attn[i](x)
             x = x.clamp(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+        if hasattr(self, "downsample"):
+            x = self.downsample(x)
+        if hasattr(self, "upsample"):
+            x = self.upsample(x)
         return x
 
 
@@ -136,11 +145,9 @@ class Encoder1d(nn.Module):
         dims = [config.dim * m for m in (1, *config.mult)]
         self.conv_in = MPConv1d(mels, config.dim, KERNEL)
         self.down = nn.ModuleList()
-        for i, (in_dim, out_dim) in enumerate(zip(dims[:-1], dims[1:], strict=True)):
-            level = Level(in_dim, out_dim, config.num_res_blocks, i in config.attention_levels)
-            if i in config.downsample_levels:
-                level.downsample = Downsample1d(out_dim)
-            self.down.append(level)
+        for i, (in_dim, out_dim) in enumerate(pairwise(dims)):
+            attention, down = i in config.attention_levels, i in config.downsample_levels
+            self.down.append(Level(in_dim, out_dim, config.num_res_blocks, attention=attention, down=down, up=False))
         self.mid = Middle(dims[-1], config.mid_attention)
         self.conv_out = MPConv1d(dims[-1], 2 * config.latent_channels, KERNEL)
         self.learnable_gain = nn.Parameter(torch.zeros([]))
@@ -149,8 +156,6 @@ class Encoder1d(nn.Module):
         x = self.conv_in(x)
         for level in self.down:
             x = level(x)
-            if hasattr(level, "downsample"):
-                x = level.downsample(x)
         return self.conv_out(mp_silu(self.mid(x)), gain=self.learnable_gain + 1)
 
 
@@ -163,11 +168,9 @@ class Decoder1d(nn.Module):
         self.conv_in = MPConv1d(config.latent_channels, dims[-1], KERNEL)
         self.mid = Middle(dims[-1], config.mid_attention)
         self.up = nn.ModuleList()
-        for i, (out_dim, in_dim) in enumerate(zip(dims[:-1], dims[1:], strict=True)):
-            level = Level(in_dim, out_dim, config.num_res_blocks + 1, i in config.attention_levels)
-            if i - 1 in config.downsample_levels:
-                level.upsample = Upsample1d(out_dim)
-            self.up.append(level)
+        for i, (out_dim, in_dim) in enumerate(pairwise(dims)):
+            attention, up = i in config.attention_levels, i - 1 in config.downsample_levels
+            self.up.append(Level(in_dim, out_dim, config.num_res_blocks + 1, attention=attention, down=False, up=up))
         self.conv_out = MPConv1d(dims[0], mels, KERNEL)
         self.learnable_gain = nn.Parameter(torch.zeros([]))
 
@@ -175,8 +178,6 @@ class Decoder1d(nn.Module):
         x = self.mid(self.conv_in(z))
         for level in reversed(self.up):  # type: ignore[call-overload]
             x = level(x)
-            if hasattr(level, "upsample"):
-                x = level.upsample(x)
         return self.conv_out(mp_silu(x), gain=self.learnable_gain + 1)
 
 

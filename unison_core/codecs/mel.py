@@ -1,4 +1,4 @@
-"""Log-mel spectrogram, `log(max(W |STFT(x)|, clip))`, at the conventions of the public codecs (public_weights: MMAudio).
+"""Log-mel spectrogram, `log(max(W |STFT(x)|, clip))`, by the conventions of the public codecs (MMAudio).
 
 Reflection by (n_fft - hop) / 2 on both sides and center=False: S samples make exactly S / hop frames. W is Slaney's
 filter bank (linear below 1 kHz, logarithmic above, unit area in hertz), as librosa's default.
@@ -41,8 +41,11 @@ class LogMel(nn.Module):
     def floor(self) -> float:
         return math.log10(self.config.clip) if self.config.log == "log10" else math.log(self.config.clip)
 
-    @torch.autocast("cuda", enabled=False)
     def forward(self, wave: Tensor) -> Tensor:
+        with torch.autocast(wave.device.type, enabled=False):
+            return self._log_mel(wave)
+
+    def _log_mel(self, wave: Tensor) -> Tensor:
         pad = (self.config.n_fft - self.config.hop) // 2
         wave = F.pad(wave.float().clamp(-1, 1)[:, None], (pad, pad), mode="reflect")[:, 0]
         spectrum = torch.stft(

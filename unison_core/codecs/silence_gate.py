@@ -1,4 +1,4 @@
-"""A soft gate that turns the vocoder's faint noise into true silence where the mel spectrogram says that nothing sounds.
+"""A soft gate that makes true silence of the vocoder's faint noise where the mel spectrogram says that nothing sounds.
 
 A vocoder answers silence with a hiss around -60 dB. The gate's gain per frame is a smooth step in the loudest band,
 

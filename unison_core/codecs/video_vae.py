@@ -1,11 +1,13 @@
 """Pictures <-> video latents, by `diffusers.AutoencoderKLWan` at every size (public_weights: Wan2.2 VAE).
 
-    frames uint8 (B, F, H, W, 3)  ->  x in [-1, 1] (B, 3, F, H, W)  ->  (posterior mean - mean_c) / std_c  (B, C, T, h, w)
+    frames uint8 (B, F, H, W, 3)  ->  x in [-1, 1] (B, 3, F, H, W)  ->  (mean(x) - mean_c) / std_c  (B, C, T, h, w)
 
 The VAE is causal in time and works through a cache of features: pixel frame 0 is latent 0, every further latent is four
 frames. diffusers feeds it one latent at a time; feeding frame 0 and then as many latents as memory allows computes the
 same numbers (the cache carries two frames whatever the chunk) several times faster, and lets short windows be trained.
 """
+
+from typing import Any, TypeAlias
 
 import torch
 from diffusers import AutoencoderKLWan
@@ -15,13 +17,15 @@ from torch import Tensor
 
 from unison_core.config import VideoVAEConfig
 
+VideoVAE: TypeAlias = Any
+"""An `AutoencoderKLWan`; diffusers' mixins hide its attributes from type checkers."""
 TEMPORAL_STRIDE = 4
 """Pixel frames per latent frame after the first: fixed by the VAE's class."""
 CHUNK_ELEMENTS = 2**28
 """Elements of the widest activation that one chunk may have: half a GiB in bfloat16."""
 
 
-def build_video_vae(config: VideoVAEConfig) -> AutoencoderKLWan:
+def build_video_vae(config: VideoVAEConfig) -> VideoVAE:
     """The VAE that `config` describes, with random weights; raises ValueError for levels that do not fit together."""
     levels = len(config.dim_mult)
     if len(config.temporal_downsample) != levels - 1:
@@ -58,39 +62,39 @@ def to_frames(pixels: Tensor) -> Tensor:
     return rearrange(levels, "b c f h w -> b f h w c").contiguous()
 
 
-def moments(vae: AutoencoderKLWan, pixels: Tensor) -> tuple[Tensor, Tensor]:
+def moments(vae: VideoVAE, pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Posterior mean and log-variance `(B, C, T, h, w)`, not normalised, of `pixels` `(B, 3, 4k+1, H, W)`."""
     frames = pixels.shape[2]
     if (frames - 1) % TEMPORAL_STRIDE:
         raise ValueError(f"frames={frames} is not {TEMPORAL_STRIDE}k+1")
     x = patchify(pixels, vae.config.patch_size or 1)
     step = TEMPORAL_STRIDE * _latents_per_chunk(vae, pixels[:, :, :1])
-    cache = [None] * vae._cached_conv_counts["encoder"]
+    cache: list[Tensor | None] = [None] * vae._cached_conv_counts["encoder"]
     chunks = [x[:, :, :1], *(x[:, :, i : i + step] for i in range(1, frames, step))]
     encoded = [vae.encoder(chunk, feat_cache=cache, feat_idx=[0]) for chunk in chunks]
     mean, logvar = vae.quant_conv(torch.cat(encoded, dim=2)).chunk(2, dim=1)
     return mean, logvar.clamp(-30, 20)
 
 
-def synthesise(vae: AutoencoderKLWan, z: Tensor) -> Tensor:
+def synthesise(vae: VideoVAE, z: Tensor) -> Tensor:
     """Pixels `(B, 3, 4(T-1)+1, H, W)` of latents `(B, C, T, h, w)` that are not normalised; not clamped."""
     x = vae.post_quant_conv(z)
     stride = vae.config.scale_factor_spatial
     step = _latents_per_chunk(vae, z[:, :1, :1].expand(-1, 3, -1, -1, -1), stride)
-    cache = [None] * vae._cached_conv_counts["decoder"]
+    cache: list[Tensor | None] = [None] * vae._cached_conv_counts["decoder"]
     decoded = [vae.decoder(x[:, :, :1], feat_cache=cache, feat_idx=[0], first_chunk=True)]
     for i in range(1, x.shape[2], step):
         decoded.append(vae.decoder(x[:, :, i : i + step], feat_cache=cache, feat_idx=[0]))
     return unpatchify(torch.cat(decoded, dim=2), vae.config.patch_size or 1)
 
 
-def encode(vae: AutoencoderKLWan, frames: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+def encode(vae: VideoVAE, frames: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """Normalised latents `(B, C, T, h, w)`, float32, of uint8 `frames`; `mean` and `std` are `(C,)`."""
     posterior_mean, _ = moments(vae, to_pixels(frames))
     return (posterior_mean.float() - _per_channel(mean)) / _per_channel(std)
 
 
-def decode(vae: AutoencoderKLWan, latents: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+def decode(vae: VideoVAE, latents: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """uint8 frames `(B, F, H, W, 3)` of normalised latents `(B, C, T, h, w)`."""
     return to_frames(synthesise(vae, latents.float() * _per_channel(std) + _per_channel(mean)))
 
@@ -99,7 +103,7 @@ def _per_channel(values: Tensor) -> Tensor:
     return rearrange(values.float(), "c -> 1 c 1 1 1")
 
 
-def _latents_per_chunk(vae: AutoencoderKLWan, frame: Tensor, scale: int = 1) -> int:
+def _latents_per_chunk(vae: VideoVAE, frame: Tensor, scale: int = 1) -> int:
     """Latents in a chunk such that the widest activation, base_dim channels at patch resolution, fits."""
     batch, _, _, height, width = frame.shape
     dim = max(vae.config.base_dim, vae.config.decoder_base_dim or 0)

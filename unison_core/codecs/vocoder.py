@@ -1,4 +1,4 @@
-"""Mel spectrogram -> waveform: BigVGAN's generator (Lee et al. 2023; public_weights: nvidia/bigvgan_v2_44khz_128band_512x).
+"""Mel spectrogram -> waveform: BigVGAN's generator (Lee et al. 2023; public weights: nvidia/bigvgan_v2).
 
     x_0 = conv(mel);   x_{i+1} = mean_k AMP_k(upsample_i(x_i));   wave = bound(conv(snakebeta(x_n)))
 
@@ -60,6 +60,7 @@ class Vocoder(nn.Module):
             for size, dilations in zip(config.resblock_kernels, config.resblock_dilations, strict=True):
                 self.resblocks.append(AMPBlock(channels, size, dilations))
         self.activation_post = AntiAliased(channels)
+        # The public v2 weights bound by clamping and have no final bias; v1 has tanh and a bias.
         self.conv_post = _same(channels, 1, EDGE_KERNEL, bias=config.final_tanh)
         for module in (*self.ups.modules(), *self.resblocks.modules(), self.conv_post):
             if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
@@ -68,8 +69,8 @@ class Vocoder(nn.Module):
     def forward(self, mel: Tensor) -> Tensor:
         x = self.conv_pre(mel)
         per_level = len(self.config.resblock_kernels)
-        for i, (up,) in enumerate(self.ups):  # type: ignore[misc, arg-type]
-            x = up(x)
+        for i, ups in enumerate(self.ups):
+            x = ups[0](x)  # type: ignore[index]
             blocks = self.resblocks[i * per_level : (i + 1) * per_level]
             x = sum(block(x) for block in blocks) / per_level
         wave = self.conv_post(self.activation_post(x))[:, 0]

@@ -1,0 +1,57 @@
+"""Exponential moving average of a model's parameters: theta_ema <- d theta_ema + (1 - d) theta.
+
+    d = min(decay, (1 + step) / (10 + step)),  so that early steps are forgotten quickly.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class EMA:
+    """Averages the trainable parameters of `model`, in float32, where they live; what is frozen is left alone."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay={decay} must lie in [0, 1)")
+        self.decay = decay
+        self._trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self._shadow = {name: p.detach().float().clone() for name, p in self._trained.items()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take in the parameters after optimizer step number `step`."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        current = [p.detach().float() for p in self._trained.values()]
+        torch._foreach_lerp_(list(self._shadow.values()), current, 1 - decay)
+
+    def state_dict_of(self, model: nn.Module) -> dict[str, Tensor]:
+        """The state dict of `model` with averages in place of trained parameters."""
+        state = model.state_dict()
+        return state | {name: average.to(state[name].dtype) for name, average in self._shadow.items()}
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Within the context the model computes with the averages."""
+        kept = {name: p.detach().clone() for name, p in self._trained.items()}
+        try:
+            self._write(self._shadow)
+            yield
+        finally:
+            self._write(kept)
+
+    @torch.no_grad()
+    def _write(self, values: Mapping[str, Tensor]) -> None:
+        for name, parameter in self._trained.items():
+            parameter.copy_(values[name])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"shadow": dict(self._shadow)}
+
+    @torch.no_grad()
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        for name, average in self._shadow.items():
+            average.copy_(state["shadow"][name])
