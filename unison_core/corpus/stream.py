@@ -3,13 +3,17 @@
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
+from typing import TypeVar
 
 from unison_core.corpus.sample import CorpusItem, realise, sample_scenes
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 AHEAD = 3
 """Tasks that wait or run per worker: enough to keep it busy, few enough to bound memory."""
@@ -17,7 +21,7 @@ AHEAD = 3
 
 @dataclass(frozen=True, kw_only=True)
 class _Task:
-    seeds: range
+    seeds: tuple[int, ...]
     split: str
     variants: int
     video: bool
@@ -51,37 +55,34 @@ def stream_items(
     Raises:
         Whatever making an item raises, here, at that item's turn. Closing the iterator stops the workers.
     """
+    seeds = range(first_seed, first_seed + count)
+    groups = (tuple(group) for _, group in groupby(seeds, key=lambda seed: seed // variants))
     tasks = (
-        _Task(seeds=seeds, split=split, variants=variants, video=video, size=size, extra=extra)
-        for seeds in _groups(first_seed, count, variants)
+        _Task(seeds=group, split=split, variants=variants, video=video, size=size, extra=extra) for group in groups
     )
-    return _spread(tasks, workers) if workers else chain.from_iterable(map(_work, tasks))
+    return chain.from_iterable(spread(_make, tasks, workers))
 
 
-def _spread(tasks: Iterator[_Task], workers: int) -> Iterator[CorpusItem]:
+def spread(work: Callable[[Task], Result], tasks: Iterable[Task], workers: int) -> Iterator[Result]:
+    """`map(work, tasks)` over spawned processes: in order, a few tasks ahead, none left behind when closed."""
+    if not workers:
+        yield from map(work, tasks)
+        return
+    pending = iter(tasks)
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-    running: deque[Future[list[CorpusItem]]] = deque()
+    running: deque[Future[Result]] = deque()
     try:
-        running.extend(pool.submit(_work, task) for task in islice(tasks, AHEAD * workers))
+        running.extend(pool.submit(work, task) for task in islice(pending, AHEAD * workers))
         while running:
-            items = running.popleft().result()
-            running.extend(pool.submit(_work, task) for task in islice(tasks, 1))
-            yield from items
+            result = running.popleft().result()
+            running.extend(pool.submit(work, task) for task in islice(pending, 1))
+            yield result
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _groups(first_seed: int, count: int, variants: int) -> Iterator[range]:
-    """Runs of seeds that share an utterance."""
-    seed, end = first_seed, first_seed + count
-    while seed < end:
-        following = min(seed - seed % variants + variants, end)
-        yield range(seed, following)
-        seed = following
-
-
-def _work(task: _Task) -> list[CorpusItem]:
+def _make(task: _Task) -> list[CorpusItem]:
     scenes = sample_scenes(task.seeds, task.split, task.variants, task.extra)
     return [realise(scene, said, video=task.video, size=task.size) for scene, said in scenes]
 
