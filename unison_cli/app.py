@@ -11,8 +11,10 @@ import typer
 
 from unison_cli.commands.corpus import corpus
 from unison_cli.commands.doctor import doctor
+from unison_cli.commands.export import export
 from unison_cli.commands.generate import generate
 from unison_cli.commands.models import models
+from unison_cli.commands.prepare import prepare
 from unison_cli.commands.replay import replay
 from unison_cli.commands.train import train
 from unison_cli.failures import ReportingGroup
@@ -48,7 +50,7 @@ def unison(
     """
 
 
-for command in (generate, replay, train, corpus, models, doctor):
+for command in (generate, replay, train, corpus, prepare, export, models, doctor):
     app.command()(command)
 
 

@@ -1,6 +1,5 @@
 """Encode clips into latent shards: media -> codecs -> latents, once, so that training never waits for a codec."""
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -30,7 +29,7 @@ def prepare_corpus(
     workers: int = 1,
     batch: int = 16,
     shard_size: int = 128,
-    progress: Callable[[int, int, float], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Stream `count` clips of the procedural corpus through the codecs into `out`/corpus-SPLIT-*.tar.
 
@@ -44,7 +43,7 @@ def prepare_corpus(
         workers: processes that draw, speak and sound.
         batch: clips of one length encoded together.
         shard_size: clips per tar.
-        progress: called with (clips done, clips in all, clips per second).
+        progress: called with (clips done, clips in all).
 
     Returns:
         Number of clips written by this call.
@@ -52,7 +51,7 @@ def prepare_corpus(
     out.mkdir(parents=True, exist_ok=True)
     starts = [first_seed + i for i in range(0, count, shard_size)]
     starts = [s for s in starts if not _shard(out, split, s).exists()]
-    done, began = 0, time.monotonic()
+    done = 0
     for first, last in _runs(starts, shard_size):
         encoder = _Encoder(codec, preset, batch)
         pending: list[Sample] = []
@@ -63,7 +62,7 @@ def prepare_corpus(
                 write_shard(_shard(out, split, start), pending[:shard_size])
                 pending, start, done = pending[shard_size:], start + shard_size, done + shard_size
                 if progress:
-                    progress(done, len(starts) * shard_size, done / (time.monotonic() - began))
+                    progress(done, len(starts) * shard_size)
         pending.extend(encoder.flush())
         while pending:
             write_shard(_shard(out, split, start), pending[:shard_size])
