@@ -1,49 +1,30 @@
-"""Loudness of stems (ITU-R BS.1770-4) and how two of them stand to each other; scale-invariant distortion.
+"""How two stems stand to each other in loudness, and scale-invariant distortion.
 
     LD = L_speech - L_background,    LDR = L_programme - L_speech    (both in LU)
 
-Silence is -inf LUFS, never an error. LD: Torcoli et al., JAES 2019 (at least 10 LU over music, 15 over ambience);
+L is integrated loudness (`media.loudness.lufs`), where silence is -inf. LD: Torcoli et al., JAES 2019 (at least 10 LU over music, 15 over ambience);
 LDR: EBU R 128 s4. Higher LD means clearer speech; background survival near 0 LU means that effects live on under it.
 """
-
-import math
 
 import numpy as np
 import pyloudnorm
 from scipy.ndimage import maximum_filter1d
 
-SILENT_LUFS = -50.0
-"""A stem under this level counts as silent."""
+from unison_core.media.loudness import lufs
 
 FRAME_S = 0.02
 SPEECH_FLOOR_DB = 40.0
 HANG_S = 0.1
 
 
-def integrated_lufs(wave: np.ndarray, rate_hz: int) -> float:
-    """Gated integrated loudness in LUFS of a mono wave `(samples,)`; -inf for silence.
-
-    Raises:
-        ValueError: if the wave is shorter than the 400 ms of one gating block.
-    """
-    if len(wave) < 0.4 * rate_hz:
-        raise ValueError(f"{len(wave) / rate_hz:.3f} s is shorter than a gating block of 0.4 s")
-    wave = np.asarray(wave, dtype=np.float64)
-    if not np.any(wave):
-        return -math.inf
-    with np.errstate(divide="ignore", invalid="ignore"):
-        loudness = float(pyloudnorm.Meter(rate_hz).integrated_loudness(wave))
-    return -math.inf if math.isnan(loudness) else loudness
-
-
 def loudness_difference(speech: np.ndarray, background: np.ndarray, rate_hz: int) -> float:
     """LD in LU: how far the speech stem lies over the background; nan where both are silent."""
-    return integrated_lufs(speech, rate_hz) - integrated_lufs(background, rate_hz)
+    return lufs(speech, rate_hz) - lufs(background, rate_hz)
 
 
 def programme_to_speech(speech: np.ndarray, background: np.ndarray, rate_hz: int) -> float:
     """LDR in LU: loudness of the whole programme over that of its speech; small is clear speech."""
-    return integrated_lufs(speech + background, rate_hz) - integrated_lufs(speech, rate_hz)
+    return lufs(speech + background, rate_hz) - lufs(speech, rate_hz)
 
 
 def background_survival(speech: np.ndarray, background: np.ndarray, rate_hz: int) -> float | None:
