@@ -2,8 +2,8 @@
 
 import errno
 import json
-import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -143,8 +143,10 @@ def check_writable(folder: Path, needed_bytes: int) -> None:
         parent = parent.parent
     if not parent.is_dir():
         raise UsageError(f"output {folder}: {parent} is no folder")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise UsageError(f"output {folder}: {parent} cannot be written to")
+    try:
+        tempfile.TemporaryDirectory(dir=parent, prefix=".unison-").cleanup()
+    except OSError as error:
+        raise UsageError(f"output {folder}: {parent} cannot be written to ({error.strerror})") from error
     free = shutil.disk_usage(parent).free
     if free < needed_bytes:
         raise UsageError(

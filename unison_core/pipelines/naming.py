@@ -28,10 +28,10 @@ def timed_name(text: str) -> str:
 
 def check_id(name: str) -> str:
     """`name` if it is a plain folder name; raises UsageError where it could lead out of the output folder."""
-    if not name or name != name.strip() or name.startswith("."):
-        raise UsageError(f"id {name!r} is empty, starts with a dot or has blanks at its ends")
     if re.search(r"[/\\:*?\"<>|]", name) or any(unicodedata.category(char).startswith("C") for char in name):
         raise UsageError(f"id {name!r} is no plain folder name: no path separators, no control characters")
+    if not name or name != name.strip() or name.startswith("."):
+        raise UsageError(f"id {name!r} is empty, starts with a dot or has blanks at its ends")
     if len(name.encode()) > MAX_ID_BYTES:
         raise UsageError(f"id {name[:40]!r}... is longer than {MAX_ID_BYTES} bytes")
     return name

@@ -63,7 +63,7 @@ def resolve(name: str, *, offline: bool = False) -> ModelFolder:
     if re.fullmatch(r"[\w.-]+", name) and (bundled / PRESET_FILE).is_file():
         return _checked(ModelFolder(name, bundled))
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         return _checked(ModelFolder(name, path.resolve()))
     match = HUB_ID.match(name)
     if match and not path.is_absolute() and not name.startswith("."):

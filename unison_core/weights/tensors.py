@@ -78,6 +78,7 @@ def write_tensors(folder: Path, tensors: Mapping[str, Tensor], stem: str = "mode
     partial = {name: folder / f".{name}.partial" for name in names}
     for name, keys in zip(names, groups, strict=True):
         save_file({key: tensors[key].detach().cpu().contiguous() for key in keys}, partial[name])
+        partial[name].chmod(0o644)  # safetensors writes for the owner alone
     for old in (*folder.glob(f"{stem}-*-of-*.safetensors"), folder / f"{stem}.safetensors.index.json"):
         old.unlink(missing_ok=True)
     if len(names) > 1:

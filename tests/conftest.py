@@ -1,0 +1,46 @@
+"""A model folder of random weights, small enough that a whole clip takes a second or two."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from unison_core.codecs.codec import Codec
+from unison_core.config import PRESETS, Preset, from_mapping, read_yaml
+from unison_core.model.unison import Unison
+from unison_core.weights.save import save_model
+
+
+def tiny_mapping() -> dict[str, Any]:
+    """The nano preset with its widths and depths cut down; rates, limits and structure stay."""
+    data = read_yaml(PRESETS / "nano.yaml")
+    data["name"] = "tiny"
+    data["size"] = {"height": 32, "width": 32, "multiple": 16, "min_side": 32, "max_side": 64}
+    data["model"]["video"] |= {"dim": 32, "heads": 2, "blocks": 2, "ffn_dim": 32, "text_dim": 16}
+    data["model"]["audio"] |= {"dim": 32, "heads": 2, "joint_blocks": 1, "fused_blocks": 1, "text_dim": 16,
+                               "bi_aca_dim": 16, "scg_dim": 8, "time_freq_dim": 32}  # fmt: skip
+    data["model"]["nodes"] |= {"dim": 16, "heads": 2, "sigma_dim": 8}
+    data["model"]["transcript"] |= {"dim": 32, "ffn_dim": 32, "layers": 1, "out_dim": 16}
+    data["model"]["caption"] |= {"dim": 16, "layers": 1, "heads": 2}
+    data["codecs"]["video"] |= {"base_dim": 8}
+    data["codecs"]["audio"] |= {"dim": 16}
+    data["codecs"]["vocoder"] |= {"channels": 32}
+    data["sampling"]["steps"] = 2
+    return data
+
+
+@pytest.fixture(scope="session")
+def tiny_preset() -> Preset:
+    return from_mapping(Preset, tiny_mapping(), "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Preset) -> Path:
+    """A complete model folder; tests must not change it."""
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_model(folder, tiny_preset, Unison(tiny_preset.model, tiny_preset.timing), dtype=torch.bfloat16)
+        Codec(tiny_preset).save(folder)
+    return folder
