@@ -142,7 +142,9 @@ def idle(scene: Scene) -> Idle:
         speaking = _ramp(time, start - 0.2, start + 0.2) * (1 - _ramp(time, end, end + 0.5))
     looking = np.zeros(scene.frames)  # at the prop, around each contact, less so while speaking to us
     for event in scene.events_s:
-        looking = np.maximum(looking, _ramp(time, event - 0.5, event - 0.25) * (1 - _ramp(time, event + 0.2, event + 0.5)))
+        looking = np.maximum(
+            looking, _ramp(time, event - 0.5, event - 0.25) * (1 - _ramp(time, event + 0.2, event + 0.5))
+        )
     looking *= 1 - 0.5 * speaking
     slow = _drift(rng, time, 0.35)
     return Idle(

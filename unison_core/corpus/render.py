@@ -25,5 +25,6 @@ def render(scene: Scene, size: int = 128) -> np.ndarray:
     frames = np.empty((scene.frames, size, size, 3), dtype=np.uint8)
     for frame in range(scene.frames):
         stage.draw(canvas, frame)
-        frames[frame] = pixels[..., 2::-1]
+        for channel in range(3):  # three strided copies are faster than one reversed
+            frames[frame, ..., channel] = pixels[..., 2 - channel]
     return frames

@@ -6,15 +6,32 @@ For a shoulder S, a hand H at distance d and segments a, b the elbow lies at ang
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import skia
 
-from unison_core.corpus.picture.pen import Color, Point, bezier, dark, fill, light, line, mix, moved, oval, polygon
+from unison_core.corpus.picture.pen import (
+    Color,
+    Point,
+    bezier,
+    dark,
+    fill,
+    light,
+    line,
+    mix,
+    moved,
+    oval,
+    polygon,
+    record,
+    strokes,
+)
 
 UPPER, FORE = 22.0, 21.0
 """Lengths of the segments at medium framing."""
 STRAIGHT = 0.8
 """Least ratio of the reach to the length of the arm as seen."""
+FINGERS = strokes(((0, -2.6), (5.0, -3.0)), ((0, -0.9), (6.4, -1.0)), ((0, 0.9), (6.4, 1.0)), ((0, 2.6), (5.4, 3.0)))
+KNUCKLES = strokes(((1.0, -1.5), (3.6, -1.5)), ((1.0, 0.2), (3.6, 0.2)), ((1.0, 1.9), (3.6, 1.9)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,24 +107,42 @@ def draw_sleeve(canvas: skia.Canvas, limb: Limb, scale: float, cloth: Color, ski
 def draw_hand(canvas: skia.Canvas, grip: Grip, limb: Limb, scale: float, outward: int, skin: Color) -> None:
     """The hand, fingers along the limb's direction; its thumb is on the inner side."""
     thumb = -outward if abs(limb.degrees) <= 90 else outward
-    crease = dark(mix(skin, (170, 70, 50), 0.25), 0.3)
     with moved(canvas, grip.x, grip.y, limb.degrees, scale, scale * thumb):
-        if grip.shape == "fist":
-            oval(canvas, 0, 0, 5.0, 4.6, fill(dark(skin, 0.2)))
-            oval(canvas, 0.1, -0.1, 4.4, 4.0, fill(light(skin, 0.06)))
-            for y in (-1.5, 0.2, 1.9):
-                canvas.drawPath(polygon([(1.0, y), (3.6, y)], False), line(crease, 0.7, 0.75))
-            canvas.drawPath(bezier((-2.5, 3.4), -0.5, 4.6, 1.5, 4.2, 2.6, 3.0), line(light(skin, 0.03), 2.2))
-        elif grip.shape == "flat":
-            oval(canvas, -0.8, 0, 4.7, 4.1, fill(dark(skin, 0.16)))
-            for y, reach in ((-2.6, 5.0), (-0.9, 6.4), (0.9, 6.4), (2.6, 5.4)):
-                canvas.drawPath(polygon([(0, y), (reach, y * 1.15)], False), line(dark(skin, 0.2), 2.5))
-            oval(canvas, -0.8, 0, 4.2, 3.6, fill(light(skin, 0.05)))
-            for y, reach in ((-2.6, 5.0), (-0.9, 6.4), (0.9, 6.4), (2.6, 5.4)):
-                canvas.drawPath(polygon([(0, y), (reach, y * 1.15)], False), line(light(skin, 0.05), 1.7))
-            canvas.drawPath(bezier((-2.5, 3.0), -0.5, 5.4, 1.5, 5.8, 3.0, 5.4), line(light(skin, 0.03), 2.1))
-        else:
-            canvas.drawPath(bezier((-4, -2.6), 0, -3.6, 6, -3.2, 8.4, -0.8, 8.6, 1.4, 2, 3.2, -4, 2.8), fill(dark(skin, 0.2)))
-            canvas.drawPath(bezier((-4, -2.0), 0, -3.0, 6, -2.6, 7.8, -0.6, 8.0, 0.9, 2, 2.6, -4, 2.2), fill(light(skin, 0.07)))
-            canvas.drawPath(polygon([(1.5, 0.4), (6.4, 0.2)], False), line(crease, 0.7, 0.6))
-            canvas.drawPath(bezier((-3, 2.0), -1, 4.6, 1.5, 4.4, 3.0, 3.0), line(light(skin, 0.03), 2.0))
+        canvas.drawPicture(_hand(grip.shape, skin))
+
+
+@lru_cache(maxsize=256)
+def _hand(shape: str, skin: Color) -> skia.Picture:
+    """A right hand whose fingers point to +x."""
+    return record(lambda canvas: HANDS[shape](canvas, skin))
+
+
+def _fist(canvas: skia.Canvas, skin: Color) -> None:
+    oval(canvas, 0, 0, 5.0, 4.6, fill(dark(skin, 0.2)))
+    oval(canvas, 0.1, -0.1, 4.4, 4.0, fill(light(skin, 0.06)))
+    canvas.drawPath(KNUCKLES, line(_crease(skin), 0.7, 0.75))
+    canvas.drawPath(bezier((-2.5, 3.4), -0.5, 4.6, 1.5, 4.2, 2.6, 3.0), line(light(skin, 0.03), 2.2))
+
+
+def _flat(canvas: skia.Canvas, skin: Color) -> None:
+    oval(canvas, -0.8, 0, 4.7, 4.1, fill(dark(skin, 0.16)))
+    canvas.drawPath(FINGERS, line(dark(skin, 0.2), 2.5))
+    oval(canvas, -0.8, 0, 4.2, 3.6, fill(light(skin, 0.05)))
+    canvas.drawPath(FINGERS, line(light(skin, 0.05), 1.7))
+    canvas.drawPath(bezier((-2.5, 3.0), -0.5, 5.4, 1.5, 5.8, 3.0, 5.4), line(light(skin, 0.03), 2.1))
+
+
+def _blade(canvas: skia.Canvas, skin: Color) -> None:
+    edge = bezier((-4, -2.6), 0, -3.6, 6, -3.2, 8.4, -0.8, 8.6, 1.4, 2, 3.2, -4, 2.8)
+    palm = bezier((-4, -2.0), 0, -3.0, 6, -2.6, 7.8, -0.6, 8.0, 0.9, 2, 2.6, -4, 2.2)
+    canvas.drawPath(edge, fill(dark(skin, 0.2)))
+    canvas.drawPath(palm, fill(light(skin, 0.07)))
+    canvas.drawPath(polygon([(1.5, 0.4), (6.4, 0.2)], False), line(_crease(skin), 0.7, 0.6))
+    canvas.drawPath(bezier((-3, 2.0), -1, 4.6, 1.5, 4.4, 3.0, 3.0), line(light(skin, 0.03), 2.0))
+
+
+def _crease(skin: Color) -> Color:
+    return dark(mix(skin, (170, 70, 50), 0.25), 0.3)
+
+
+HANDS = {"fist": _fist, "flat": _flat, "blade": _blade}

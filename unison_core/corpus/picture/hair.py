@@ -3,8 +3,7 @@
 import numpy as np
 import skia
 
-from unison_core.corpus.picture.pen import Color, bezier, dark, fill, light, line, oval, polygon, ramp, smooth
-from unison_core.corpus.picture.pen import ink, mix
+from unison_core.corpus.picture.pen import Color, bezier, dark, fill, ink, light, line, mix, oval, polygon, ramp, smooth
 
 
 def back_hair(canvas: skia.Canvas, style: str, woman: bool, color: Color) -> None:
@@ -20,9 +19,9 @@ def back_hair(canvas: skia.Canvas, style: str, woman: bool, color: Color) -> Non
             ramp((0, -20), (0, reach), [ink(deep), ink(dark(color, 0.12))]),
         )  # fmt: skip
     elif style == "bun":
-        oval(canvas, 0, -29, 9, 7.5, fill(dark(color, 0.15)))
-        canvas.drawPath(bezier((-6, -31), -3, -35, 3, -35, 6, -31), line(light(color, 0.18), 1.2, 0.7))
-        canvas.drawPath(bezier((-7, -27), -3, -30, 3, -30, 7, -27), line(dark(color, 0.4), 1.0, 0.7))
+        oval(canvas, 0, -27.5, 9, 7.5, fill(dark(color, 0.15)))
+        canvas.drawPath(bezier((-6, -29.5), -3, -33.5, 3, -33.5, 6, -29.5), line(light(color, 0.18), 1.2, 0.7))
+        canvas.drawPath(bezier((-7, -25.5), -3, -28.5, 3, -28.5, 7, -25.5), line(dark(color, 0.4), 1.0, 0.7))
     elif style == "curly":
         size = 8.2 if woman else 6.6
         for angle in np.linspace(-215, 35, 12):
@@ -46,8 +45,8 @@ def front_hair(canvas: skia.Canvas, style: str, woman: bool, color: Color, part:
     x = 7 * part
     if style == "curly":
         size = 6.4 if woman else 5.6
-        for angle in np.linspace(-198, 18, 11):
-            cx, cy = 16.5 * np.cos(np.deg2rad(angle)), -7 + 16.5 * np.sin(np.deg2rad(angle))
+        for angle in np.linspace(-186, 6, 10):
+            cx, cy = 17.5 * np.cos(np.deg2rad(angle)), -8 + 15.5 * np.sin(np.deg2rad(angle))
             oval(canvas, cx, cy, size, size, fill(mix(color, sheen, 0.5 + 0.5 * np.sin(angle))))
             canvas.drawPath(bezier((cx - 3, cy), cx - 2, cy - 4, cx + 2, cy - 4, cx + 3, cy), line(deep, 0.9, 0.45))
         return

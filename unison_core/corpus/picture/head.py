@@ -9,8 +9,24 @@ from unison_core.corpus.motion import Idle, stream
 from unison_core.corpus.mouth import MouthShape
 from unison_core.corpus.picture.hair import back_hair, front_hair
 from unison_core.corpus.picture.layout import Layout
-from unison_core.corpus.picture.pen import Color, bezier, dark, fill, glow, ink, light, line, mix, moved, oval, polygon
-from unison_core.corpus.picture.pen import ramp, record, rgb, smooth
+from unison_core.corpus.picture.pen import (
+    Color,
+    bezier,
+    dark,
+    fill,
+    glow,
+    ink,
+    light,
+    line,
+    mix,
+    moved,
+    oval,
+    polygon,
+    ramp,
+    record,
+    rgb,
+    smooth,
+)
 from unison_core.corpus.scene import MOUTH_INSIDE, Scene
 
 INSIDE = rgb(MOUTH_INSIDE)
@@ -18,7 +34,7 @@ MOUTH_Y, EYE_X, EYE_Y = 13.0, 7.4, -1.5
 FULL_OPEN = 9.0
 """Height of a fully open mouth, in units at medium framing."""
 JAW_DROP = 4.0
-CENTRE_Y = -36.0
+CENTRE_Y = -35.0
 """Head's centre above the base of the neck."""
 IRISES: tuple[Color, ...] = ((74, 50, 34), (62, 110, 160), (70, 125, 84), (98, 74, 44))
 
@@ -37,6 +53,7 @@ class Head:
         self.lip = light(lip, 0.12) if sum(skin) < 260 else lip
         self.brow = dark(hair, 0.15) if sum(hair) > 330 else light(hair, 0.06)
         part = rng.uniform(-1, 1)
+        self.shave = rng.uniform(0.04, 0.13)
         self.face = ramp(
             (-14 * layout.window_side, -6), (20 * layout.window_side, 8), [ink(dark(skin, 0.13)), ink(light(skin, 0.1))]
         )
@@ -45,7 +62,6 @@ class Head:
         self.front = record(lambda canvas: front_hair(canvas, style, woman, hair, part))
         self.under = record(self._ears)
         self.details = record(self._cheeks)
-        self.rings = woman and style in ("bun", "bald", "curly") and rng.random() < 0.7
         self.frame_color: Color = ((40, 38, 46), (120, 62, 40), (60, 72, 110))[int(rng.integers(3))]
 
     def place(self, canvas: skia.Canvas, frame: int):
@@ -97,9 +113,12 @@ class Head:
         """Blush, forehead shadow and nose."""
         skin = self.layout.palette.skin
         blush = mix(skin, (226, 74, 74), 0.6)
+        if not self.look.woman:
+            self._stubble(canvas)
         for sign in (-1, 1):
             oval(canvas, sign * 9.6, 7.5, 4.6, 3.4,
-                 glow((sign * 9.6, 7.5), 4.6, [ink(blush, 0.38 if self.look.woman else 0.22), ink(blush, 0.0)]))  # fmt: skip
+                 glow((sign * 9.6, 7.5), 4.6, [ink(blush, 0.38 if self.look.woman else 0.22), ink(blush,
+                 0.0)]))  # fmt: skip
         nose = dark(mix(skin, (190, 80, 60), 0.25), 0.22)
         side = -self.layout.window_side
         canvas.drawPath(
@@ -109,21 +128,28 @@ class Head:
         )  # fmt: skip
         oval(canvas, -side * 0.6, 4.8, 1.1, 1.5, fill((255, 255, 255), 0.2))
 
+    def _stubble(self, canvas: skia.Canvas) -> None:
+        """A shaven man's shadow around mouth and jaw."""
+        tone = mix(self.layout.palette.hair, (60, 56, 66), 0.5)
+        w = self.half
+        jaw = bezier((-w * 0.97, 4), -w * 0.9, 13, -w * 0.7, 20, -5.6, 24, -2, 25, 2, 25, 5.6, 24, w * 0.7, 20,
+        w * 0.9, 13, w * 0.97, 4,
+                     w * 0.7, 9, 6, 8.4, 0, 9.2, -6, 8.4, -w * 0.7, 9, -w * 0.97, 4)  # fmt: skip
+        canvas.drawPath(jaw, fill(tone, self.shave))
+
     def _eyes(self, canvas: skia.Canvas, frame: int) -> None:
         idle, woman = self.idle, self.look.woman
         opened = 1.0 - float(idle.blink[frame]) - 0.22 * float(idle.gaze_y[frame])
         lash: Color = (34, 24, 30)
-        gx, gy, lift = 1.2 * float(idle.gaze_x[frame]), 1.2 * float(idle.gaze_y[frame]), 1.3 * float(idle.brow[frame])
+        gx, gy, lift = 1.2 * float(idle.gaze_x[frame]), 0.9 * float(idle.gaze_y[frame]), 1.3 * float(idle.brow[frame])
         for sign in (-1, 1):
             x, ry = sign * EYE_X, (3.2 if woman else 2.8) * opened
             if opened > 0.3:
                 oval(canvas, x, EYE_Y, 3.9, ry, fill((252, 250, 247)))
-                canvas.save()
-                canvas.clipPath(_almond(x, EYE_Y, 3.9, ry), doAntiAlias=True)
-                oval(canvas, x + gx, EYE_Y + gy, 2.3, 2.3, fill(self.iris))
-                oval(canvas, x + gx, EYE_Y + gy, 1.2, 1.2, fill((18, 14, 18)))
-                oval(canvas, x + gx + 0.8, EYE_Y + gy - 0.9, 0.65, 0.65, fill((255, 255, 255)))
-                canvas.restore()
+                size = min(2.3, ry)  # the lids cover what would look out
+                oval(canvas, x + gx, EYE_Y + gy, 2.3, size, fill(self.iris))
+                oval(canvas, x + gx, EYE_Y + gy, 1.2, min(1.2, ry), fill((18, 14, 18)))
+                oval(canvas, x + gx + 0.8, EYE_Y + gy - 0.4 * size, 0.65, 0.65, fill((255, 255, 255)))
                 top = EYE_Y - ry
                 canvas.drawPath(
                     bezier((x - 4.1, EYE_Y), x - 2.6, top - 0.7, x + 2.6, top - 0.7, x + 4.1, EYE_Y),
@@ -131,7 +157,9 @@ class Head:
                 )
                 if woman:
                     tip = x + sign * 4.0
-                    canvas.drawPath(polygon([(tip, EYE_Y - 0.3), (tip + sign * 1.5, EYE_Y - 2.0)], False), line(lash, 1.1))
+                    canvas.drawPath(
+                        polygon([(tip, EYE_Y - 0.3), (tip + sign * 1.5, EYE_Y - 2.0)], False), line(lash, 1.1)
+                    )
             else:
                 canvas.drawPath(
                     bezier((x - 4, EYE_Y), x - 2, EYE_Y + 1.7, x + 2, EYE_Y + 1.7, x + 4, EYE_Y),
@@ -139,7 +167,9 @@ class Head:
                 )
             y = EYE_Y - (6.2 if woman else 5.4) - lift
             canvas.drawPath(
-                bezier((x - sign * 3.8, y + 0.8), x - sign * 1.5, y - 0.9, x + sign * 2, y - 1.2, x + sign * 4.6, y + 0.9),
+                bezier(
+                    (x - sign * 3.8, y + 0.8), x - sign * 1.5, y - 0.9, x + sign * 2, y - 1.2, x + sign * 4.6, y + 0.9
+                ),
                 line(self.brow, 1.25 if woman else 2.1),
             )
 
@@ -159,7 +189,8 @@ class Head:
         canvas.drawPath(outer, fill(self.lip))
         if height < 0.55:
             canvas.drawPath(
-                bezier((-wide, corner), -k, MOUTH_Y + 0.5, k, MOUTH_Y + 0.5, wide, corner), line(dark(self.lip, 0.42), 1.1)
+                bezier((-wide, corner), -k, MOUTH_Y + 0.5, k, MOUTH_Y + 0.5, wide, corner),
+                line(dark(self.lip, 0.42), 1.1),
             )
             return
         # cubic control points overshoot by 4/3 so that the curve reaches top and bottom
@@ -167,13 +198,18 @@ class Head:
         inner = bezier((-wide, corner), -k, up, k, up, wide, corner, k, down, -k, down, -wide, corner)
         canvas.drawPath(inner, fill(INSIDE))
         if opening > 0.3:
-            canvas.save()
-            canvas.clipPath(inner, doAntiAlias=True)
-            oval(canvas, 0, top - 0.4, 0.72 * wide, 1.7 * opening, fill((246, 242, 236)))
+            _lens(canvas, 0.58 * wide, corner + 0.75 * (top - corner), top, top + 1.5 * opening, (246, 242, 236))
             if opening > 0.55:
-                oval(canvas, 0, bottom + 0.6, 0.5 * wide, 2.6 * (opening - 0.3), fill((196, 84, 92)))
-            canvas.restore()
-        canvas.drawPath(bezier((-k, bottom + 1.1 * full), -2, bottom + 1.6 * full, 2, bottom + 1.6 * full, k, bottom + 1.1 * full),
+                _lens(
+                    canvas,
+                    0.5 * wide,
+                    corner + 0.75 * (bottom - corner),
+                    bottom,
+                    bottom - 2.6 * (opening - 0.3),
+                    (196, 84, 92),
+                )
+        canvas.drawPath(bezier((-k, bottom + 1.1 * full), -2, bottom + 1.6 * full, 2, bottom + 1.6 * full, k,
+        bottom + 1.1 * full),
                         line(light(self.lip, 0.25), 0.7, 0.5))  # fmt: skip
 
     def _glasses(self, canvas: skia.Canvas) -> None:
@@ -185,7 +221,10 @@ class Head:
         canvas.drawPath(bezier((-1.6, EYE_Y), -0.8, EYE_Y - 1, 0.8, EYE_Y - 1, 1.6, EYE_Y), paint)
 
 
-def _almond(x: float, y: float, rx: float, ry: float) -> skia.Path:
-    path = skia.Path()
-    path.addOval(skia.Rect.MakeLTRB(x - rx, y - ry, x + rx, y + ry))
-    return path
+def _lens(canvas: skia.Canvas, half: float, ends: float, outer: float, inner: float, color: Color) -> None:
+    """Teeth or tongue: between the lip's curve, which it reaches at `outer`, and a curve through `inner`."""
+    far, near = ends + (outer - ends) * 4 / 3, ends + (inner - ends) * 4 / 3
+    shape = bezier(
+        (-half, ends), -0.5 * half, far, 0.5 * half, far, half, ends, 0.5 * half, near, -0.5 * half, near, -half, ends
+    )
+    canvas.drawPath(shape, fill(color))

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from unison_core.corpus.motion import stream
-from unison_core.corpus.scene import BACKGROUNDS, CLOTHES, HAIRS, SKINS, Scene
 from unison_core.corpus.picture.pen import Color, rgb
+from unison_core.corpus.scene import BACKGROUNDS, CLOTHES, HAIRS, SKINS, Scene
 
-PERSON_SCALE = {"close": 1.2, "medium": 1.0, "wide": 0.84}
-NECK_Y = {"close": 80.0, "medium": 75.0, "wide": 72.0}
+PERSON_SCALE = {"close": 1.17, "medium": 1.0, "wide": 0.84}
+NECK_Y = {"close": 82.0, "medium": 75.5, "wide": 72.0}
 PROP_SCALE = {"close": 1.06, "medium": 1.0, "wide": 0.92}
 TABLE_Y = 99.0
 PROP_Y = 117.0

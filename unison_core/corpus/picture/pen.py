@@ -82,6 +82,15 @@ def polygon(points: Sequence[Point], closed: bool = True) -> skia.Path:
     return path
 
 
+def strokes(*segments: tuple[Point, Point]) -> skia.Path:
+    """Separate straight strokes, drawn at once."""
+    path = skia.Path()
+    for start, end in segments:
+        path.moveTo(*start)
+        path.lineTo(*end)
+    return path
+
+
 def smooth(points: Sequence[Point], closed: bool = True) -> skia.Path:
     """Curve through `points` (Catmull-Rom as cubic Beziers)."""
     count = len(points)

@@ -34,24 +34,34 @@ class Stage:
         self.prop = None if scene.action is None else PROPS[scene.action](scene)
         self.view = ambience.VIEWS[scene.ambience](scene)
         self.wall = self._raster(self._draw_wall)
-        self.opening = self._raster(lambda canvas: room.draw_opening(canvas, scene, self.layout))
+        self.opening = self._raster(lambda canvas: room.draw_opening(canvas, scene, self.layout), opaque=False)
         self.table = self._raster(lambda canvas: room.draw_table(canvas, scene, self.layout))
 
     def draw(self, canvas: skia.Canvas, frame: int) -> None:
         """Draw `frame` on a canvas of `size` pixels a side."""
         canvas.drawImage(self.wall, 0, 0)
-        self._in_units(canvas, lambda: self._in_pane(canvas, lambda: self.view.moving(canvas, frame / self.scene.fps)))
-        canvas.drawImage(self.opening, 0, 0)
+        if self.scene.ambience is not None:
+            time = frame / self.scene.fps
+            self._in_units(canvas, lambda: self._in_pane(canvas, lambda: self.view.moving(canvas, time)))
+            self._blit(canvas, self.opening, room.opening_box(self.layout))
         self._in_units(canvas, lambda: self._person(canvas, frame))
-        canvas.drawImage(self.table, 0, 0)
+        self._blit(canvas, self.table, (0.0, TABLE_Y, UNITS, UNITS))
         self._in_units(canvas, lambda: self._action(canvas, frame))
 
-    def _raster(self, draw: Callable[[skia.Canvas], None]) -> skia.Image:
-        surface = skia.Surface(self.size, self.size)
+    def _raster(self, draw: Callable[[skia.Canvas], None], opaque: bool = True) -> skia.Image:
+        """A still layer; opaque ones are copied without blending."""
+        kind = skia.kOpaque_AlphaType if opaque else skia.kPremul_AlphaType
+        surface = skia.Surface.MakeRaster(skia.ImageInfo.MakeN32(self.size, self.size, kind))
         canvas = surface.getCanvas()
-        canvas.clear(0)
+        canvas.clear(skia.ColorBLACK if opaque else 0)
         self._in_units(canvas, lambda: draw(canvas))
         return surface.makeImageSnapshot()
+
+    def _blit(self, canvas: skia.Canvas, layer: skia.Image, box: tuple[float, float, float, float]) -> None:
+        """Copy the part of a layer that lies within `box` (left, top, right, bottom in units)."""
+        left, top, right, bottom = (round(edge * self.size / UNITS) for edge in box)
+        part = skia.Rect.MakeLTRB(max(left, 0), max(top, 0), min(right, self.size), min(bottom, self.size))
+        canvas.drawImageRect(layer, part, part)
 
     def _in_units(self, canvas: skia.Canvas, draw: Callable[[], None]) -> None:
         scale = self.size / UNITS
@@ -69,6 +79,8 @@ class Stage:
     def _draw_wall(self, canvas: skia.Canvas) -> None:
         room.draw_wall(canvas, self.scene, self.layout)
         self._in_pane(canvas, lambda: self.view.still(canvas))
+        if self.scene.ambience is None:  # nothing moves behind the frame
+            room.draw_opening(canvas, self.scene, self.layout)
 
     def _person(self, canvas: skia.Canvas, frame: int) -> None:
         self.head.draw_back(canvas, frame)

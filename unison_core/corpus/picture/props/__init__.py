@@ -7,5 +7,6 @@ from unison_core.corpus.picture.props.tabletop import Ball, Keyboard, Scissors, 
 
 PROPS: dict[str, type[Prop]] = {
     "knock": Box, "drum": Drum, "clap": Clap, "bell": Bell, "hammer": Hammer, "ball": Ball, "keyboard": Keyboard,
-    "glass": Glass, "cymbal": Cymbal, "maraca": Maraca, "scissors": Scissors, "horn": Horn, "camera": Camera, "stamp": Stamp,
+    "glass": Glass, "cymbal": Cymbal, "maraca": Maraca, "scissors": Scissors, "horn": Horn, "camera": Camera,
+    "stamp": Stamp,
 }  # fmt: skip

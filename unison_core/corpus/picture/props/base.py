@@ -1,6 +1,7 @@
 """What a prop is: where it wants the hands, and how it looks at each frame.
 
-Prop coordinates: origin where the prop stands on the table, x grows towards the acting hand's side, y downwards, so that
+Prop coordinates: origin where the prop stands on the table, x grows towards the acting hand's side, y downwards,
+so that
 left- and right-handed scenes are mirror images. A prop answers at frame `k`; contact falls where `Strikes.age` is 0.
 """
 
@@ -11,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import skia
 
-from unison_core.corpus.motion import Strikes, strikes, stream
-from unison_core.corpus.picture.pen import Color, Point, glow, ink, line, oval, polygon
+from unison_core.corpus.motion import Strikes, stream, strikes
+from unison_core.corpus.picture.pen import Color, Point, glow, ink, line, oval, strokes
 from unison_core.corpus.scene import Scene
 
 MAIN, OTHER = "main", "other"
@@ -54,21 +55,22 @@ class Prop:
     def accents(self, canvas: skia.Canvas, frame: int) -> None:
         """The bright sign of contact."""
 
-    def spark(self, canvas: skia.Canvas, frame: int, x: float, y: float, size: float = 1.0, strike: Strikes | None = None) -> None:
+    def spark(
+        self, canvas: skia.Canvas, frame: int, x: float, y: float, size: float = 1.0, strike: Strikes | None = None
+    ) -> None:
         """Rays and a glow around (x, y): whole in the contact frame, fading in the next three."""
         flash = (strike or self.strikes).flash(frame)
         if flash <= 0:
             return
         radius = 9.0 * size
         oval(canvas, x, y, radius, radius, glow((x, y), radius, [ink(SPARK, 0.85 * flash), ink(SPARK, 0.0)]))
+        rays = []
         for ray in range(7):
             angle = math.radians(self.turn + ray * 360 / 7)
-            c, s = math.cos(angle), math.sin(angle)
-            far = (8.0 + 2.5 * (ray % 2)) * size
-            canvas.drawPath(
-                polygon([(x + 4.5 * size * c, y + 4.5 * size * s), (x + far * c, y + far * s)], False),
-                line(SPARK, 1.3 * size, flash),
-            )
+            c, s = math.cos(angle) * size, math.sin(angle) * size
+            far = 8.0 + 2.5 * (ray % 2)
+            rays.append(((x + 4.5 * c, y + 4.5 * s), (x + far * c, y + far * s)))
+        canvas.drawPath(strokes(*rays), line(SPARK, 1.3 * size, flash))
 
 
 def between(contact: Point, raised: Point, height: float) -> Point:

@@ -15,7 +15,12 @@ class Clap(Prop):
     def hands(self, frame: int) -> Mapping[str, Reach]:
         height = float(self.strikes.height[frame])
         return {
-            hand: Reach(x=sign * (2.2 + 17.0 * height), y=-22 + 3 * height, shape="blade", degrees=270 - sign * (6 + 20 * height))
+            hand: Reach(
+                x=sign * (2.2 + 17.0 * height),
+                y=-22 + 3 * height,
+                shape="blade",
+                degrees=270 - sign * (6 + 20 * height),
+            )
             for hand, sign in ((MAIN, 1), (OTHER, -1))
         }
 
@@ -44,7 +49,15 @@ class Bell(Prop):
             oval(canvas, 5.5 - 7 * jolt, 26.5, 2.5, 2.5, fill((92, 70, 40)))
             body = bezier((-4.5, 8), -7.5, 9, -7, 17, -9, 21, -10, 23, -12, 24, -12.5, 26, -6, 28.5, 6, 28.5, 12.5, 26,
                           12, 24, 10, 23, 9, 21, 7, 17, 7.5, 9, 4.5, 8)  # fmt: skip
-            canvas.drawPath(body, ramp((-12, 0), (12, 0), [ink(c) for c in ((168, 116, 30), (255, 228, 128), (222, 170, 62), (150, 100, 24))], [0, 0.35, 0.65, 1]))  # fmt: skip
+            canvas.drawPath(
+                body,
+                ramp(
+                    (-12, 0),
+                    (12, 0),
+                    [ink(c) for c in ((168, 116, 30), (255, 228, 128), (222, 170, 62), (150, 100, 24))],
+                    [0, 0.35, 0.65, 1],
+                ),
+            )
             canvas.drawPath(bezier((-9, 21.4), -5, 23, 5, 23, 9, 21.4), line((150, 104, 30), 0.9, 0.8))
             canvas.drawPath(bezier((-12.2, 26), -6, 28.6, 6, 28.6, 12.2, 26), line((255, 236, 160), 1.0, 0.8))
 
@@ -69,7 +82,14 @@ class Maraca(Prop):
         with moved(canvas, hand.x, hand.y, tilt):
             canvas.drawPath(polygon([(0, 7), (0, -12)], False), line((120, 78, 44), 3.6))
             canvas.drawPath(polygon([(-0.5, 6), (-0.5, -12)], False), line((206, 158, 98), 1.6))
-            oval(canvas, 0, -18, 8.6, 10, glow((-2.5, -21), 13, [ink(light(self.color, 0.4)), ink(self.color), ink(dark(self.color, 0.35))]))  # fmt: skip
+            oval(
+                canvas,
+                0,
+                -18,
+                8.6,
+                10,
+                glow((-2.5, -21), 13, [ink(light(self.color, 0.4)), ink(self.color), ink(dark(self.color, 0.35))]),
+            )
             canvas.drawPath(bezier((-8.2, -20), -4, -17, 4, -17, 8.2, -20), line((250, 226, 120), 1.8))
             canvas.drawPath(bezier((-8.0, -15), -4, -12, 4, -12, 8.0, -15), line((252, 246, 230), 1.6))
             oval(canvas, -3, -23.5, 1.9, 1.3, fill((255, 255, 255), 0.6))
@@ -83,7 +103,11 @@ class Horn(Prop):
 
     def hands(self, frame: int) -> Mapping[str, Reach]:
         height = float(self.strikes.height[frame])
-        return {MAIN: Reach(x=21.5 + 10.0 * height, y=-16 - 9.0 * height, shape="fist" if height < 0.12 else "flat", degrees=190)}
+        return {
+            MAIN: Reach(
+                x=21.5 + 10.0 * height, y=-16 - 9.0 * height, shape="fist" if height < 0.12 else "flat", degrees=190
+            )
+        }
 
     def under(self, canvas: skia.Canvas, frame: int) -> None:
         jolt = max(self.strikes.jolt(frame, 3.0, 12.0), 0.0)
@@ -98,13 +122,28 @@ class Horn(Prop):
             oval(canvas, -19.9, 0, 2.7, 11.2, fill((96, 62, 24)))
             block(canvas, 9.5, -3, 13, 3, fill((206, 154, 54)), 1)
         squeeze = 1.0 - 0.42 * jolt
-        oval(canvas, 21, -11, 8.6 * (1 + 0.1 * jolt), 8.4 * squeeze, glow((18, -14), 12, [ink((110, 110, 122)), ink((44, 44, 52)), ink((26, 26, 32))]))  # fmt: skip
+        oval(
+            canvas,
+            21,
+            -11,
+            8.6 * (1 + 0.1 * jolt),
+            8.4 * squeeze,
+            glow((18, -14), 12, [ink((110, 110, 122)), ink((44, 44, 52)), ink((26, 26, 32))]),
+        )
 
     def accents(self, canvas: skia.Canvas, frame: int) -> None:
         flash = self.strikes.flash(frame)
         if flash > 0:
             for r in (5.5, 9.5, 13.5):
-                arc = bezier((-21 - 0.55 * r, -11 - r), -22 - 1.1 * r, -11 - 0.5 * r, -22 - 1.1 * r, -11 + 0.5 * r, -21 - 0.55 * r, -11 + r)
+                arc = bezier(
+                    (-21 - 0.55 * r, -11 - r),
+                    -22 - 1.1 * r,
+                    -11 - 0.5 * r,
+                    -22 - 1.1 * r,
+                    -11 + 0.5 * r,
+                    -21 - 0.55 * r,
+                    -11 + r,
+                )
                 canvas.drawPath(arc, line((255, 249, 214), 1.8, flash))
         self.spark(canvas, frame, -22, -11, 1.25)
 
@@ -133,12 +172,31 @@ class Camera(Prop):
             block(canvas, -5.5, -31, 4.5, -26.5, fill((226, 236, 244)), 1.2)
             oval(canvas, 0, -13.5, 10.4, 10.4, fill((204, 208, 216)))
             oval(canvas, 0, -13.5, 8.8, 8.8, fill((36, 38, 46)))
-            oval(canvas, 0, -13.5, 6.2, 6.2, glow((-2, -16), 8, [ink((130, 170, 220)), ink((38, 52, 92)), ink((18, 22, 40))]))
+            oval(
+                canvas,
+                0,
+                -13.5,
+                6.2,
+                6.2,
+                glow((-2, -16), 8, [ink((130, 170, 220)), ink((38, 52, 92)), ink((18, 22, 40))]),
+            )
             oval(canvas, -2.2, -16, 1.8, 1.4, fill((255, 255, 255), 0.85))
             oval(canvas, 14.5, -23, 1.4, 1.4, fill((250, 214, 90)))
 
     def accents(self, canvas: skia.Canvas, frame: int) -> None:
         flash = self.strikes.flash(frame)
         if flash > 0:
-            oval(canvas, -0.5, -28, 26, 26, glow((-0.5, -28), 26, [ink((255, 255, 255), flash), ink((255, 252, 230), 0.35 * flash), ink((255, 252, 230), 0)], [0, 0.35, 1]))  # fmt: skip
+            oval(
+                canvas,
+                -0.5,
+                -28,
+                26,
+                26,
+                glow(
+                    (-0.5, -28),
+                    26,
+                    [ink((255, 255, 255), flash), ink((255, 252, 230), 0.35 * flash), ink((255, 252, 230), 0)],
+                    [0, 0.35, 1],
+                ),
+            )
         self.spark(canvas, frame, -0.5, -28, 1.5)

@@ -5,7 +5,20 @@ from collections.abc import Mapping
 import skia
 
 from unison_core.corpus.motion import strikes
-from unison_core.corpus.picture.pen import bezier, block, dark, fill, ink, light, line, moved, oval, polygon, ramp, record
+from unison_core.corpus.picture.pen import (
+    bezier,
+    block,
+    dark,
+    fill,
+    ink,
+    light,
+    line,
+    moved,
+    oval,
+    polygon,
+    ramp,
+    record,
+)
 from unison_core.corpus.picture.props.base import MAIN, OTHER, Prop, Reach, between, pick
 from unison_core.corpus.scene import Scene
 
@@ -20,12 +33,26 @@ class Box(Prop):
 
     def _record(self, canvas: skia.Canvas) -> None:
         wood = self.wood
-        canvas.drawPath(polygon([(-15, -20), (15, -20), (19, -14), (-19, -14)]), ramp((0, -20), (0, -14), [ink(light(wood, 0.12)), ink(light(wood, 0.32))]))
-        block(canvas, -19, -14, 19, 4, ramp((-19, 0), (19, 0), [ink(wood), ink(light(wood, 0.1)), ink(dark(wood, 0.18))]), 1.2)
+        canvas.drawPath(
+            polygon([(-15, -20), (15, -20), (19, -14), (-19, -14)]),
+            ramp((0, -20), (0, -14), [ink(light(wood, 0.12)), ink(light(wood, 0.32))]),
+        )
+        block(
+            canvas,
+            -19,
+            -14,
+            19,
+            4,
+            ramp((-19, 0), (19, 0), [ink(wood), ink(light(wood, 0.1)), ink(dark(wood, 0.18))]),
+            1.2,
+        )
         for y in (-8, -2):
             canvas.drawPath(polygon([(-19, y), (19, y)], False), line(dark(wood, 0.5), 1.0, 0.8))
         for y, start in ((-11, -12), (-5, 2), (1, -8)):
-            canvas.drawPath(bezier((start, y), start + 3, y - 1.2, start + 7, y + 1.2, start + 11, y), line(dark(wood, 0.3), 0.8, 0.6))
+            canvas.drawPath(
+                bezier((start, y), start + 3, y - 1.2, start + 7, y + 1.2, start + 11, y),
+                line(dark(wood, 0.3), 0.8, 0.6),
+            )
         for x in (-16.5, 16.5):
             block(canvas, x - 2.5, -14, x + 2.5, 4, fill(dark(wood, 0.2)), 0.8)
             for y in (-11, -5, 1):
@@ -55,10 +82,13 @@ class Drum(Prop):
     def _record(self, canvas: skia.Canvas) -> None:
         shell, gold = self.shell, (226, 186, 92)
         canvas.drawPath(bezier((-18, -19), -17, -8, -15, 0, -13, 4, -6, 8, 6, 8, 13, 4, 15, 0, 17, -8, 18, -19),
-                        ramp((-18, 0), (18, 0), [ink(dark(shell, 0.3)), ink(light(shell, 0.18)), ink(dark(shell, 0.35))], [0, 0.4, 1]))  # fmt: skip
+                        ramp((-18, 0), (18, 0), [ink(dark(shell, 0.3)), ink(light(shell, 0.18)), ink(dark(shell,
+                        0.35))], [0, 0.4, 1]))  # fmt: skip
         for i in range(6):
             x = -16 + i * 6.4
-            canvas.drawPath(polygon([(x, -13), (x + 2.6 - 0.2 * x, 3.5), (x + 5, -13)], False), line((250, 240, 214), 1.0, 0.75))
+            canvas.drawPath(
+                polygon([(x, -13), (x + 2.6 - 0.2 * x, 3.5), (x + 5, -13)], False), line((250, 240, 214), 1.0, 0.75)
+            )
         canvas.drawPath(bezier((-17.6, -15), -12, -8.5, 12, -8.5, 17.6, -15), line(gold, 2.4))
         canvas.drawPath(bezier((-13.4, 3), -8, 7, 8, 7, 13.4, 3), line(gold, 2.0))
 
@@ -100,7 +130,9 @@ class Hammer(Prop):
 
     def hands(self, frame: int) -> Mapping[str, Reach]:
         head = self._head(frame)
-        return {MAIN: Reach(x=head[0] + 15.0, y=head[1] + 2.5 - 6.0 * float(self.strikes.height[frame]) * 0.3, degrees=180)}
+        return {
+            MAIN: Reach(x=head[0] + 15.0, y=head[1] + 2.5 - 6.0 * float(self.strikes.height[frame]) * 0.3, degrees=180)
+        }
 
     def _head(self, frame: int) -> tuple[float, float]:
         return between((-2, -14.5 - self._nail(frame)), (4, -41), float(self.strikes.height[frame]))
@@ -111,7 +143,9 @@ class Hammer(Prop):
             canvas.drawPath(polygon([(-18, -13), (14, -13), (18, -9), (-21, -9)]), fill(light(wood, 0.3)))
             block(canvas, -21, -9, 18, 4, fill(wood), 1.0)
             for x, y in ((-17, -5), (-4, -2), (5, -6), (-10, 1)):
-                canvas.drawPath(bezier((x, y), x + 3, y - 1.5, x + 7, y + 1.5, x + 10, y), line(dark(wood, 0.35), 0.9, 0.6))
+                canvas.drawPath(
+                    bezier((x, y), x + 3, y - 1.5, x + 7, y + 1.5, x + 10, y), line(dark(wood, 0.35), 0.9, 0.6)
+                )
             top = -11 - self._nail(frame)
             canvas.drawPath(polygon([(-2, -11), (-2, top)], False), line((120, 126, 136), 1.6))
             canvas.drawPath(polygon([(-4.2, top), (0.2, top)], False), line((176, 182, 192), 1.8))
@@ -146,7 +180,21 @@ class Cymbal(Prop):
         canvas.drawPath(polygon([(-0.5, 2), (-0.5, -22)], False), line((188, 192, 202), 0.8))
         with moved(canvas, 0, -23, -4 + 15 * self.strikes.jolt(frame, 6.0, 7.0)):
             oval(canvas, 0, 0.9, 20, 4.6, fill((146, 100, 26)))
-            oval(canvas, 0, 0, 20, 4.4, ramp((-20, 0), (20, 0), [ink(c) for c in ((196, 140, 40), (255, 232, 140), (214, 160, 52), (250, 218, 116), (180, 126, 36))]))  # fmt: skip
+            oval(
+                canvas,
+                0,
+                0,
+                20,
+                4.4,
+                ramp(
+                    (-20, 0),
+                    (20, 0),
+                    [
+                        ink(c)
+                        for c in ((196, 140, 40), (255, 232, 140), (214, 160, 52), (250, 218, 116), (180, 126, 36))
+                    ],
+                ),
+            )
             oval(canvas, 0, 0, 13, 2.8, line((176, 124, 34), 0.7, 0.7))
             oval(canvas, 0, -1.4, 4.8, 2.6, fill((236, 194, 84)))
             oval(canvas, 0, -3.2, 1.3, 1.2, fill(steel))

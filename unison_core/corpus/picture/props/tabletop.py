@@ -6,7 +6,20 @@ import numpy as np
 import skia
 
 from unison_core.corpus.motion import contact_frames, strikes
-from unison_core.corpus.picture.pen import bezier, block, dark, fill, glow, ink, light, line, moved, oval, polygon, record
+from unison_core.corpus.picture.pen import (
+    bezier,
+    block,
+    dark,
+    fill,
+    glow,
+    ink,
+    light,
+    line,
+    moved,
+    oval,
+    polygon,
+    record,
+)
 from unison_core.corpus.picture.props.base import MAIN, OTHER, Prop, Reach, between, pick
 from unison_core.corpus.scene import Scene
 
@@ -44,10 +57,19 @@ class Ball(Prop):
         squash = 0.26 * float(self.strikes.strength[frame]) if self.strikes.age[frame] == 0 else 0.0
         oval(canvas, 0, 3, r * (1.1 - 0.45 * level), 2.0, fill((20, 14, 30), 0.4 - 0.2 * level))
         with moved(canvas, 0, 3 - self.TOP * level, 0, 1 + squash, 1 - squash):
-            oval(canvas, 0, -r, r, r, glow((-3, -r - 4), 14, [ink(light(self.color, 0.45)), ink(self.color), ink(dark(self.color, 0.4))]))  # fmt: skip
+            oval(
+                canvas,
+                0,
+                -r,
+                r,
+                r,
+                glow((-3, -r - 4), 14, [ink(light(self.color, 0.45)), ink(self.color), ink(dark(self.color, 0.4))]),
+            )
             with moved(canvas, 0, -r, 25 * level + 40 * float(self.strikes.count[frame])):
                 canvas.drawPath(bezier((-r, 0), -3, -3.4, 3, -3.4, r, 0), line((250, 246, 236), 1.7, 0.9))
-                canvas.drawPath(bezier((-r * 0.7, r * 0.7), -3, 2.4, 3, 2.4, r * 0.7, r * 0.7), line((250, 246, 236), 1.5, 0.9))
+                canvas.drawPath(
+                    bezier((-r * 0.7, r * 0.7), -3, 2.4, 3, 2.4, r * 0.7, r * 0.7), line((250, 246, 236), 1.5, 0.9)
+                )
             oval(canvas, -3, -r - 4, 1.9, 1.4, fill((255, 255, 255), 0.7))
 
     def accents(self, canvas: skia.Canvas, frame: int) -> None:
@@ -96,7 +118,9 @@ class Keyboard(Prop):
         places = {}
         for hand, sign in ((MAIN, 1), (OTHER, -1)):
             x, y = self._place(9 if hand == MAIN else 1, 2.6)
-            places[hand] = Reach(x=x, y=y - 15.0 * float(self.turns[hand].height[frame]), shape="flat", degrees=270 - sign * 30)
+            places[hand] = Reach(
+                x=x, y=y - 15.0 * float(self.turns[hand].height[frame]), shape="flat", degrees=270 - sign * 30
+            )
         return places
 
     def under(self, canvas: skia.Canvas, frame: int) -> None:
@@ -127,7 +151,9 @@ class Scissors(Prop):
         cut = min(2.2 * float(self.strikes.count[frame]), 14.0)
         droop = 2.5 * max(self.strikes.jolt(frame, 2.0, 5.0), 0.0) + 0.25 * cut
         canvas.drawPath(polygon([(-27, -26), (3, -26), (3, -13), (3 - cut, -12.5), (-27, -12)]), fill((250, 248, 240)))
-        canvas.drawPath(polygon([(-27, -12), (3 - cut, -11.5), (3, -11 + droop), (3, 1 + droop), (-27, 2)]), fill((240, 236, 224)))
+        canvas.drawPath(
+            polygon([(-27, -12), (3 - cut, -11.5), (3, -11 + droop), (3, 1 + droop), (-27, 2)]), fill((240, 236, 224))
+        )
         for y in (-21, -17, -5):
             canvas.drawPath(polygon([(-18, y), (-6, y)], False), line((176, 190, 214), 1.0))
 
@@ -153,7 +179,10 @@ class Stamp(Prop):
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
         self.ink = pick(self.rng, (196, 40, 48), (40, 80, 176), (30, 128, 84))
-        self.places = [(-10 + 7.5 * (i % 4) + float(self.rng.uniform(-1, 1)), -6 + 5 * (i // 4 % 2)) for i in range(len(scene.events_s) + 1)]
+        self.places = [
+            (-10 + 7.5 * (i % 4) + float(self.rng.uniform(-1, 1)), -6 + 5 * (i // 4 % 2))
+            for i in range(len(scene.events_s) + 1)
+        ]
 
     def _target(self, frame: int) -> tuple[float, float]:
         """Centre of the mark: the latest until the hand sets out for the next."""
@@ -178,7 +207,8 @@ class Stamp(Prop):
         hand = self.hands(frame)[MAIN]
         with moved(canvas, hand.x, hand.y):
             oval(canvas, 0, -5, 4.2, 3.6, fill((150, 92, 52)))
-            canvas.drawPath(bezier((-2.4, -3), -1.6, 4, -3, 8, -6.5, 10.5, -2, 11, 2, 11, 6.5, 10.5, 3, 8, 1.6, 4, 2.4, -3),
+            canvas.drawPath(bezier((-2.4, -3), -1.6, 4, -3, 8, -6.5, 10.5, -2, 11, 2, 11, 6.5, 10.5, 3, 8, 1.6, 4,
+            2.4, -3),
                             fill((176, 112, 64)))  # fmt: skip
             block(canvas, -7.2, 10, 7.2, 14, fill((122, 72, 42)), 1.2)
             block(canvas, -6.8, 14, 6.8, 16, fill(dark(self.ink, 0.15)), 0.6)
