@@ -23,6 +23,9 @@ from unison_core.types import AUDIO_STREAMS, STREAMS
 from unison_core.weights.save import save_model
 from unison_core.weights.state import load_model_state
 
+PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
+"""Accelerate's names of mixed precision."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
@@ -93,8 +96,8 @@ class FlowTrainingConfig:
     """Stop after this long, with the schedules keyed to it; 0 counts steps alone."""
     ema: float = 0.999
     seed: int = 0
-    precision: str = "no"
-    """Accelerate's mixed precision: no, bf16 or fp16."""
+    precision: str = "fp32"
+    """`fp32`, or mixed precision in `bf16` or `fp16`."""
     compile: bool = False
     """Compile the repeated blocks."""
     log_every: int = 20
@@ -105,6 +108,8 @@ class FlowTrainingConfig:
     def __post_init__(self) -> None:
         if self.stage not in ("audio", "joint"):
             raise ValueError(f"stage={self.stage!r} is neither 'audio' nor 'joint'")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision={self.precision!r} is none of {', '.join(PRECISIONS)}")
 
 
 class ObjectiveModule(nn.Module):
@@ -121,7 +126,7 @@ class ObjectiveModule(nn.Module):
 def train_flow(config: FlowTrainingConfig) -> Path:
     """Train one stage; returns the exported model folder."""
     preset = load_preset(config.preset)
-    accelerator = Accelerator(mixed_precision=config.precision)
+    accelerator = Accelerator(mixed_precision=PRECISIONS[config.precision])
     set_seed(config.seed)
     out = Path(config.out)
     model = build_model(config, preset)
