@@ -17,7 +17,7 @@ import numpy as np
 from unison_core.errors import UnisonError
 
 _SLOT = re.compile(r"\{([a-z_]+)\}")
-_BEFORE_VOWEL = re.compile(r"\b([Aa]) (?=[aeiou](?!ne\b|ni|uro|se))")
+_BEFORE_VOWEL = re.compile(r"\b([Aa]) (?=(?!one\b|uni|euro|use)[aeiou]|hour|honest)")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,87 @@
+"""A caption names what is there, never what is not, in many ways."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+
+from unison_core.corpus.captions import _base, caption
+from unison_core.corpus.sample import stage
+from unison_core.corpus.scene import ACTIONS, AMBIENCES, Scene
+
+SPEAKING = re.compile(r"\b(talk|speak|say|explain|tell|remark|sentence)", re.I)
+SILENT = re.compile(r"\b(silen|says nothing|not speak|not say|quiet|without)", re.I)
+THINGS = {
+    "knock": "knock|rap", "drum": "drum", "clap": "clap|applau", "bell": "bell", "hammer": "hammer", "ball": "ball",
+    "keyboard": "keyboard|typ", "glass": "glass ring|a glass|ringing glass", "cymbal": "cymbal",
+    "maraca": "maraca|rattle", "scissors": "scissors", "horn": "horn", "camera": "camera", "stamp": "stamp",
+    "rain": "rain", "waves": "wave|sea", "wind": "wind", "engine": "engine|motor", "fire": "fire|flame",
+    "birds": "bird",
+}  # fmt: skip
+VOICES = {"slt": "woman|lady", "rms": r"\bman|gentleman", "awb": "Scottish", "kal16": "robot|mechanical"}
+
+
+def scene(rng, voice=None, action=None, ambience=None):
+    look = stage(int(rng.integers(1000)), "train", None).look
+    if voice:
+        look = replace(look, woman=voice == "slt")
+    return Scene(
+        seed=0, frames=65, fps=25.0, look=look, voice=voice, transcript="Xylophone words" if voice else "", phones=(),
+        span_s=None, action=action, events_s=(), ambience=ambience, caption="",
+    )  # fmt: skip
+
+
+def cases(rng, count):
+    for _ in range(count):
+        yield scene(
+            rng,
+            rng.choice([None, *VOICES]),
+            rng.choice([None, *ACTIONS]),
+            rng.choice([None, *AMBIENCES]),
+        )
+
+
+def test_what_is_present_is_named():
+    rng = np.random.default_rng(0)
+    for s in cases(rng, 800):
+        text = caption(s, rng)
+        assert s.look.garment in text or s.look.garment == "sweater", text
+        assert s.look.clothes in text.lower() or {"grey": "gray", "purple": "violet"}[s.look.clothes] in text, text
+        assert not s.look.glasses or re.search("glasses|spectacles", text), text
+        for name in (s.action, s.ambience):
+            assert name is None or re.search(THINGS[name], text, re.I), (name, text)
+        assert SPEAKING.search(text) if s.voice else SILENT.search(text) or "Silence" in text, text
+        assert not s.voice or re.search(VOICES[s.voice], text), text
+        assert "Xylophone" not in text
+        assert 6 <= len(text.split()) <= 48, text
+
+
+def test_what_is_absent_is_not_named():
+    rng = np.random.default_rng(1)
+    for s in cases(rng, 400):
+        s = replace(s, look=replace(s.look, glasses=False))
+        text = caption(s, rng)
+        absent = [t for name, t in THINGS.items() if name not in (s.action, s.ambience)]
+        assert not re.search(rf"\b({'|'.join(absent)})", text, re.I), text
+        assert s.voice in ("awb", "kal16") or not re.search("Scottish|robot|mechanical", text), text
+
+
+def test_sentences_are_tidy():
+    rng = np.random.default_rng(2)
+    for s in cases(rng, 800):
+        text = caption(s, rng)
+        assert re.fullmatch(r"[A-Z][A-Za-z' ,.;:-]+\.", text), text
+        assert not re.search(r"  | [,.;:]|[,.;:]{2}|, [A-Z](?!cott)|\. [a-z]|\b[Aa] [aeio]|\b(\w+) \1\b", text), text
+
+
+def test_phrasings_are_many():
+    rng = np.random.default_rng(3)
+    skeletons = sum(
+        len(_base().lists[k]) for k in _base().lists if re.fullmatch("(speech|action|ambience|_)+|nothing", k)
+    )
+    assert skeletons >= 60
+    s = scene(rng, "slt", "drum", "rain")
+    texts = {caption(s, rng) for _ in range(200)}
+    assert len(texts) > 190
+    words = [len(t.split()) for t in texts]
+    assert 15 < np.mean(words) < 32
