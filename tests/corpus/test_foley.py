@@ -1,5 +1,7 @@
 """Strikes sound at their moments, classes sound different, and nothing sounds where nothing happens."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -83,10 +85,10 @@ def test_classes_are_told_apart_by_their_nearest_neighbour(names):
         edges = (0, 800, 3200, 16000) if name in ACTIONS else (0, len(wave) // 2, len(wave))
         bands = np.geomspace(60, 7900, 25)
         rows = []
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             power = np.abs(np.fft.rfft(wave[start:end])) ** 2
             hz = np.fft.rfftfreq(end - start, 1 / RATE_HZ)
-            rows += [power[(hz >= a) & (hz < b)].sum() for a, b in zip(bands, bands[1:], strict=False)]
+            rows += [power[(hz >= a) & (hz < b)].sum() for a, b in pairwise(bands)]
         blocks = np.abs(wave[: len(wave) // 320 * 320].reshape(-1, 320)).max(axis=1)
         return np.append(np.log10(np.array(rows) / np.sum(rows) + 1e-6), 4 * np.median(blocks) / blocks.max())
 
