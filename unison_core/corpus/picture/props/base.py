@@ -18,6 +18,7 @@ from unison_core.corpus.scene import Scene
 
 MAIN, OTHER = "main", "other"
 SPARK: Color = (255, 249, 214)
+EMBER: Color = (240, 160, 48)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,9 @@ class Prop:
             c, s = math.cos(angle) * size, math.sin(angle) * size
             far = 8.0 + 2.5 * (ray % 2)
             rays.append(((x + 4.5 * c, y + 4.5 * s), (x + far * c, y + far * s)))
-        canvas.drawPath(strokes(*rays), line(SPARK, 1.3 * size, flash))
+        star = strokes(*rays)
+        canvas.drawPath(star, line(EMBER, 2.5 * size, 0.75 * flash))
+        canvas.drawPath(star, line(SPARK, 1.3 * size, flash))
 
 
 def between(contact: Point, raised: Point, height: float) -> Point:
