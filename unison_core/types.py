@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 VIDEO, SPEECH, SFX = "video", "speech", "sfx"
 STREAMS = (VIDEO, SPEECH, SFX)
@@ -96,5 +97,12 @@ class TextInputs:
         )
 
     def stack(self, other: "TextInputs") -> "TextInputs":
-        """Rows of `self`, then rows of `other` (of the same padded lengths)."""
-        return TextInputs(**{f.name: torch.cat([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)})
+        """Rows of `self`, then rows of `other`; the shorter one is padded."""
+
+        def join(a: Tensor, b: Tensor) -> Tensor:
+            if a.dim() == 1:
+                return torch.cat((a, b))
+            width = max(a.shape[1], b.shape[1])
+            return torch.cat([pad(x, (0, width - x.shape[1])) for x in (a, b)])
+
+        return TextInputs(**{f.name: join(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)})
