@@ -20,6 +20,7 @@ from unison_core.codecs.mel import LogMel
 from unison_core.config import load_preset
 from unison_core.corpus.sample import CorpusItem
 from unison_core.training.accelerate_setup import make_accelerator
+from unison_core.training.checkpoint import Stateful
 from unison_core.training.clock import Clock
 from unison_core.training.codec_run import CodecRun, CodecTrainingConfig, Sources, corpus_sources, set_learning_rate
 from unison_core.training.ema import EMA
@@ -84,8 +85,8 @@ class AudioTask:
         self.ema = EMA(self.vae, config.ema)
         self.noise = torch.Generator(accelerator.device).manual_seed(config.seed * 7919 + accelerator.process_index)
         self.cut = torch.Generator().manual_seed(config.seed * 104729 + accelerator.process_index)
-        self.parts = {"vae": self.vae, "optimizer": self.optimizer, "ema": self.ema}
-        self.generators = {"noise": self.noise, "cut": self.cut}
+        self.parts: Mapping[str, Stateful] = {"vae": self.vae, "optimizer": self.optimizer, "ema": self.ema}
+        self.generators: Mapping[str, torch.Generator] = {"noise": self.noise, "cut": self.cut}
 
     def keep(self, item: CorpusItem) -> list[Stem] | None:
         return split_stems(item.clip.stems, item.clip.rate_hz) or None
@@ -112,7 +113,8 @@ class AudioTask:
     @torch.no_grad()
     def check(self, entries: Sequence[Sequence[Stem]]) -> Mapping[str, float]:
         """Mean absolute error of held-out log-mels through the posterior mean, in `log` units, and of silence."""
-        mel = self._mel(draw_segments(entries, self.length, self.config.segments, torch.Generator().manual_seed(CHECK_SEED)))
+        fixed = torch.Generator().manual_seed(CHECK_SEED)
+        mel = self._mel(draw_segments(entries, self.length, self.config.segments, fixed))
         silence = torch.full_like(mel[:1], self.mel.floor)
         with self.ema.applied():
             error, silent = ((self.vae.decode(self.vae.encode(m).mean) - m).abs() for m in (mel, silence))

@@ -19,6 +19,7 @@ from unison_core.codecs.codec import VIDEO_VAE, LatentStats, load_part, save_par
 from unison_core.config import load_preset
 from unison_core.corpus.sample import CorpusItem
 from unison_core.training.accelerate_setup import make_accelerator
+from unison_core.training.checkpoint import Stateful
 from unison_core.training.clock import Clock
 from unison_core.training.codec_run import CodecRun, CodecTrainingConfig, Sources, corpus_sources, set_learning_rate
 from unison_core.training.ema import EMA
@@ -88,8 +89,8 @@ class VideoTask:
         self.ema = EMA(self.vae, config.ema)
         self.noise = torch.Generator(accelerator.device).manual_seed(config.seed * 7919 + accelerator.process_index)
         self.cut = torch.Generator().manual_seed(config.seed * 104729 + accelerator.process_index)
-        self.parts = {"vae": self.vae, "optimizer": self.optimizer, "ema": self.ema}
-        self.generators = {"noise": self.noise, "cut": self.cut}
+        self.parts: Mapping[str, Stateful] = {"vae": self.vae, "optimizer": self.optimizer, "ema": self.ema}
+        self.generators: Mapping[str, torch.Generator] = {"noise": self.noise, "cut": self.cut}
 
     def keep(self, item: CorpusItem) -> Tensor | None:
         frames = item.clip.frames
