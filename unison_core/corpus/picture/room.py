@@ -26,6 +26,8 @@ from unison_core.corpus.picture.pen import (
 from unison_core.corpus.scene import Scene
 
 BRICK: Color = (164, 92, 70)
+WITHOUT_SHADOW = ("knock", "clap", "bell", "maraca")
+"""Actions in the air, or with a shadow of their own."""
 
 
 def draw_wall(canvas: skia.Canvas, scene: Scene, layout: Layout) -> None:
@@ -254,6 +256,6 @@ def draw_table(canvas: skia.Canvas, scene: Scene, layout: Layout) -> None:
             smooth([(-4, y), (34 + shift, y - 0.9), (78 + shift, y + 1.0), (132, y - 0.3)], False),
             line(dark(wood, 0.3), 0.8, 0.3),
         )
-    if scene.action is not None:
+    if scene.action not in (None, *WITHOUT_SHADOW):
         with moved(canvas, layout.prop_x, layout.prop_y + 4, 0, 1, 0.25):
             oval(canvas, 0, 0, 34, 34, glow((0, 0), 34, [ink((20, 10, 24), 0.4), ink((20, 10, 24), 0)]))

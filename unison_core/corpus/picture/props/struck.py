@@ -1,4 +1,4 @@
-"""Things that are struck: a wooden box, a hand drum, a nail, a cymbal, a glass."""
+"""Things that are struck: the table, a hand drum, a nail, a cymbal, a glass."""
 
 from collections.abc import Mapping
 
@@ -23,51 +23,38 @@ from unison_core.corpus.picture.props.base import MAIN, OTHER, Prop, Reach, betw
 from unison_core.corpus.scene import Scene
 
 
-class Box(Prop):
-    """Knuckles on a wooden box."""
+class Knock(Prop):
+    """Knuckles on the table, beside a mug that hops."""
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
-        self.wood = pick(self.rng, (176, 116, 62), (205, 152, 92), (138, 84, 50))
-        self.picture = record(self._record)
+        self.glaze = pick(self.rng, (232, 228, 216), (206, 84, 66), (70, 124, 150), (236, 186, 84))
+        self.mug = record(self._mug)
 
-    def _record(self, canvas: skia.Canvas) -> None:
-        wood = self.wood
-        canvas.drawPath(
-            polygon([(-15, -20), (15, -20), (19, -14), (-19, -14)]),
-            ramp((0, -20), (0, -14), [ink(light(wood, 0.12)), ink(light(wood, 0.32))]),
-        )
-        block(
-            canvas,
-            -19,
-            -14,
-            19,
-            4,
-            ramp((-19, 0), (19, 0), [ink(wood), ink(light(wood, 0.1)), ink(dark(wood, 0.18))]),
-            1.2,
-        )
-        for y in (-8, -2):
-            canvas.drawPath(polygon([(-19, y), (19, y)], False), line(dark(wood, 0.5), 1.0, 0.8))
-        for y, start in ((-11, -12), (-5, 2), (1, -8)):
-            canvas.drawPath(
-                bezier((start, y), start + 3, y - 1.2, start + 7, y + 1.2, start + 11, y),
-                line(dark(wood, 0.3), 0.8, 0.6),
-            )
-        for x in (-16.5, 16.5):
-            block(canvas, x - 2.5, -14, x + 2.5, 4, fill(dark(wood, 0.2)), 0.8)
-            for y in (-11, -5, 1):
-                oval(canvas, x, y, 0.8, 0.8, fill(light(wood, 0.5)))
+    def _mug(self, canvas: skia.Canvas) -> None:
+        glaze = self.glaze
+        canvas.drawPath(bezier((-6, -10), -13, -10, -13, -2, -5.5, -2.5), line(dark(glaze, 0.15), 2.4))
+        body = bezier((-7, -14), -7, -4, -6, 0, -5, 1.5, -3, 3, 3, 3, 5, 1.5, 6, 0, 7, -4, 7, -14)
+        canvas.drawPath(body, ramp((-7, 0), (7, 0), [ink(light(glaze, 0.25)), ink(glaze), ink(dark(glaze, 0.25))]))
+        canvas.drawPath(bezier((-6.8, -7), -3, -5.4, 3, -5.4, 6.8, -7), line(light(glaze, 0.5), 1.5, 0.7))
+        oval(canvas, 0, -14, 7, 2.2, fill(light(glaze, 0.35)))
+        oval(canvas, 0, -13.8, 5.7, 1.5, fill((84, 58, 44)))
 
     def hands(self, frame: int) -> Mapping[str, Reach]:
-        x, y = between((5, -21), (9, -37), float(self.strikes.height[frame]))
+        x, y = between((5, -8), (10, -26), float(self.strikes.height[frame]))
         return {MAIN: Reach(x=x, y=y, degrees=115)}
 
     def under(self, canvas: skia.Canvas, frame: int) -> None:
-        with moved(canvas, 0, 0.9 * self.strikes.jolt(frame, 1.5)):
-            canvas.drawPicture(self.picture)
+        hop = max(self.strikes.jolt(frame, 2.0, 4.0), 0.0)
+        oval(canvas, -17, -1.5, 8, 2.2, fill((24, 14, 24), 0.35))
+        with moved(canvas, -17, -3 - 2.6 * hop, 7 * self.strikes.jolt(frame, 3.0, 4.0)):
+            canvas.drawPicture(self.mug)
 
     def accents(self, canvas: skia.Canvas, frame: int) -> None:
-        self.spark(canvas, frame, 2.5, -17.5, 1.1)
+        flash = self.strikes.flash(frame)
+        if flash > 0:  # the table top rings
+            oval(canvas, 3, -3.5, 14, 4.4, line((255, 240, 200), 1.2, 0.8 * flash))
+        self.spark(canvas, frame, 3, -4, 1.25)
 
 
 class Drum(Prop):
