@@ -18,6 +18,11 @@ def lab(rgb: np.ndarray) -> np.ndarray:
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
 
+def rgb_of_hex(code: str) -> np.ndarray:
+    """sRGB `(3,)` in 0 to 255 of `#rrggbb`."""
+    return np.array([int(code[i : i + 2], 16) for i in (1, 3, 5)], dtype=np.float64)
+
+
 def lab_of_hex(code: str) -> np.ndarray:
     """Lab `(3,)` of `#rrggbb`."""
-    return lab(np.array([int(code[i : i + 2], 16) for i in (1, 3, 5)]))
+    return lab(rgb_of_hex(code))

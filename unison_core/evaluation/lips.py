@@ -48,7 +48,9 @@ def mouth_area(frames: np.ndarray) -> np.ndarray:
     inside = np.clip((UNSURE - _distance(frames[:, rows, columns])) / (UNSURE - SURE), 0, 1)  # (F, h, w)
     flicker = gaussian_filter(inside.std(axis=0), 0.012 * height)
     box = []
-    for centre, share, size in zip(np.unravel_index(flicker.argmax(), flicker.shape), BOX, (height, width), strict=True):
+    for centre, share, size in zip(
+        np.unravel_index(flicker.argmax(), flicker.shape), BOX, (height, width), strict=True
+    ):
         reach = round(share * size / 2)
         box.append(slice(max(0, int(centre) - reach), int(centre) + reach + 1))
     return inside[:, box[0], box[1]].sum(axis=(1, 2))

@@ -2,8 +2,9 @@
 
     LD = L_speech - L_background,    LDR = L_programme - L_speech    (both in LU)
 
-L is integrated loudness (`media.loudness.lufs`), where silence is -inf. LD: Torcoli et al., JAES 2019 (at least 10 LU over music, 15 over ambience);
-LDR: EBU R 128 s4. Higher LD means clearer speech; background survival near 0 LU means that effects live on under it.
+L is integrated loudness (`media.loudness.lufs`), where silence is -inf. LD (Torcoli et al., JAES 2019: at least 10 LU
+over music, 15 over ambience): higher is clearer speech. LDR (EBU R 128 s4): lower is. Background survival near 0 LU
+means that effects live on under the speech.
 """
 
 import numpy as np
