@@ -196,3 +196,24 @@ def test_full_size_builds_without_memory() -> None:
     assert {"joint_blocks.6.clip_block.attn.qkv.weight", "joint_blocks.0.text_block.ffn.w3.weight"} <= keys
     assert "joint_blocks.6.text_block.linear1.weight" not in keys
     assert {"fused_blocks.15.adaLN_modulation.1.bias", "final_layer.conv.weight", "t_embed.mlp.2.bias"} <= keys
+
+
+@torch.no_grad()
+def test_blocks_compile_without_graph_breaks_for_any_length() -> None:
+    branch = build(replace(CONFIG, joint_blocks=1))
+    latents, sigmas = noise()
+    transcript = torch.randn(2, N, TRANSCRIPT_DIM)
+    plain = {n: branch(*cut(latents, sigmas, n), encode(branch, transcript[:, :n])) for n in (N, N - 3)}
+    torch._dynamo.reset()
+    for block in branch.compilable():
+        block.compile(dynamic=True, fullgraph=True, backend="eager")
+    for n, expected in plain.items():
+        out = branch(*cut(latents, sigmas, n), encode(branch, transcript[:, :n]))
+        for s in AUDIO_STREAMS:
+            assert close(out[s], expected[s])
+
+
+def cut(
+    latents: dict[str, torch.Tensor], sigmas: dict[str, torch.Tensor], n: int
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    return {s: x[:, :n] for s, x in latents.items()}, sigmas

@@ -9,7 +9,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from unison_core.model.attention import attention
-from unison_core.model.audio_layers import GatedMLP, Segments, modulate, modulation, per_segment, token_layer
+from unison_core.model.audio_layers import GatedMLP, HeadNorm, Segments, modulate, modulation, per_segment, token_layer
 from unison_core.model.rope import apply_rope
 
 Heads = tuple[Tensor, Tensor, Tensor]
@@ -23,8 +23,8 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(dim, 3 * dim)
-        self.q_norm = nn.RMSNorm(dim // heads, eps=1e-6)
-        self.k_norm = nn.RMSNorm(dim // heads, eps=1e-6)
+        self.q_norm = HeadNorm(dim // heads)
+        self.k_norm = HeadNorm(dim // heads)
 
     def forward(self, x: Tensor, angles: Tensor | None) -> Heads:
         """Normalised, rotated q and k, and v, of tokens `(B, n, D)`; `angles` None leaves positions out."""

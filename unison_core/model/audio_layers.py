@@ -35,6 +35,16 @@ class ChannelLastConv1d(nn.Conv1d):
         return super().forward(input.transpose(1, 2)).transpose(1, 2)
 
 
+class HeadNorm(nn.RMSNorm):
+    """RMS norm of queries or keys over a head's channels, in the input's type: under autocast it stays one kernel."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim, eps=1e-6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.eps)
+
+
 class GatedMLP(nn.Module):
     """w2(SiLU(w1 x) * w3 x), each w a convolution over time of `kernel_size`, or a linear layer where that is 1."""
 

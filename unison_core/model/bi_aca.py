@@ -11,7 +11,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from unison_core.model.attention import attention
-from unison_core.model.audio_layers import Segments, zero_
+from unison_core.model.audio_layers import HeadNorm, Segments, zero_
 from unison_core.model.rope import apply_rope
 from unison_core.types import AUDIO_STREAMS
 
@@ -28,8 +28,8 @@ class CrossAttention(nn.Module):
         self.k = nn.Linear(dim, inner_dim)
         self.v = nn.Linear(dim, inner_dim)
         self.o = nn.Linear(inner_dim, dim)
-        self.q_norm = nn.RMSNorm(inner_dim // heads, eps=1e-6)
-        self.k_norm = nn.RMSNorm(inner_dim // heads, eps=1e-6)
+        self.q_norm = HeadNorm(inner_dim // heads)
+        self.k_norm = HeadNorm(inner_dim // heads)
         zero_(self.o)
 
     def forward(self, x: Tensor, other: Tensor, x_angles: Tensor, other_angles: Tensor) -> Tensor:
