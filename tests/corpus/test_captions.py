@@ -15,7 +15,7 @@ THINGS = {
     "knock": "knock|rap", "drum": "drum", "clap": "clap|applau", "bell": "bell", "hammer": "hammer", "ball": "ball",
     "keyboard": "keyboard|typ", "glass": "glass ring|a glass|ringing glass", "cymbal": "cymbal",
     "maraca": "maraca|rattle", "scissors": "scissors", "horn": "horn", "camera": "camera", "stamp": "stamp",
-    "rain": "rain", "waves": "wave|sea", "wind": "wind", "engine": "engine|motor", "fire": "fire|flame",
+    "rain": "rain", "waves": "wave|sea", "wind": r"wind\b", "engine": "engine|motor", "fire": "fire|flame",
     "birds": "bird",
 }  # fmt: skip
 VOICES = {"slt": "woman|lady", "rms": r"\bman|gentleman", "awb": "Scottish", "kal16": "robot|mechanical"}
