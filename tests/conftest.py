@@ -1,7 +1,7 @@
 """A model folder of random weights, small enough that a whole clip takes a second or two."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -10,6 +10,8 @@ from unison_core.codecs.codec import Codec
 from unison_core.config import PRESETS, Preset, from_mapping, read_yaml
 from unison_core.model.unison import Unison
 from unison_core.weights.save import save_model
+
+M = TypeVar("M", bound=torch.nn.Module)
 
 
 def tiny_mapping() -> dict[str, Any]:
@@ -41,6 +43,14 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Preset) -
     folder = tmp_path_factory.mktemp("models") / "tiny"
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        save_model(folder, tiny_preset, Unison(tiny_preset.model, tiny_preset.timing), dtype=torch.bfloat16)
-        Codec(tiny_preset).save(folder)
+        save_model(folder, tiny_preset, stirred(Unison(tiny_preset.model, tiny_preset.timing)), dtype=torch.bfloat16)
+        stirred(Codec(tiny_preset)).save(folder)
     return folder
+
+
+def stirred(module: M) -> M:
+    """Move every weight a little: what starts at zero would hide whatever stands before it."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return module

@@ -30,10 +30,9 @@ class ReportingGroup(TyperGroup):
         except (KeyboardInterrupt, typer.Abort) as error:
             print_error("interrupted; nothing half-written was left under a final name")
             raise typer.Exit(INTERRUPTED) from error
-        except (UnisonError, OSError, MemoryError, RuntimeError, ValueError, TypeError, LookupError, AssertionError,
-                AttributeError, ImportError) as error:  # fmt: skip
-            if isinstance(error, BrokenPipeError) or _belongs_to_typer(error):
-                raise
+        except Exception as error:
+            if isinstance(error, BrokenPipeError) or hasattr(error, "exit_code"):
+                raise  # Typer's own exceptions and a closed pipe are Typer's to handle
             if ctx.find_root().ensure_object(dict).get(DEBUG):
                 traceback.print_exc(file=sys.stderr)
             print_error(message(error))
@@ -57,8 +56,3 @@ def message(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f"{text}: run pip install -e '.[corpus,eval]', and unison doctor to see what is missing"
     return f"internal error: {type(error).__name__}: {text[:300]} (--debug shows where)"
-
-
-def _belongs_to_typer(error: BaseException) -> bool:
-    """Typer's own exceptions (Exit is a RuntimeError) pass through to Typer."""
-    return isinstance(error, typer.Exit) or hasattr(error, "exit_code")

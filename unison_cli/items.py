@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 from typing import TYPE_CHECKING, Any
 
+from unison_cli.failures import message
 from unison_cli.output import Output, print_error
 
 if TYPE_CHECKING:  # it would import torch, which `unison --help` does not wait for
@@ -13,9 +16,12 @@ if TYPE_CHECKING:  # it would import torch, which `unison --help` does not wait 
 def report_item(output: Output, item: Item) -> None:
     """Print a clip's folder (or its JSON object) on stdout, its warnings and failures on stderr."""
     if item.error is not None:
-        print_error(f"line {item.row.number}{f' ({item.row.id})' if item.row.id else ''}: {item.error}")
+        text = message(item.error)
+        if output.debug:
+            traceback.print_exception(item.error, file=sys.stderr)
+        print_error(f"line {item.row.number}{f' ({item.row.id})' if item.row.id else ''}: {text}")
         if output.json:
-            output.result({"id": item.row.id, "line": item.row.number, "status": "failed", "error": item.error}, "")
+            output.result({"id": item.row.id, "line": item.row.number, "status": "failed", "error": text}, "")
         return
     assert item.record is not None
     warnings = [check["message"] for check in item.record["checks"] if not check["passed"]]

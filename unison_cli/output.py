@@ -22,10 +22,12 @@ class Output:
     Attributes:
         json: results are JSON objects, one a line.
         quiet: nothing but errors goes to stderr.
+        debug: failures of single items come with tracebacks.
     """
 
     json: bool = False
     quiet: bool = False
+    debug: bool = False
 
     def result(self, data: Mapping[str, Any], text: str) -> None:
         """A result: `text`, or `data` as one line of JSON; flushed, so that a pipe sees it at once."""

@@ -61,7 +61,7 @@ def generate(
         mix=MixSettings(speech_gain_db=speech_gain, sfx_gain_db=sfx_gain, duck_db=duck, lufs=lufs),
     )
     run = Run(model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview)
-    output = Output(json=json, quiet=quiet)
+    output = Output(json=json, quiet=quiet, debug=debug)
     if prompts is None:
         report_item(output, generate_one(request, run, out, output))
         return

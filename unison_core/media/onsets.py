@@ -25,4 +25,5 @@ def onsets_s(samples: np.ndarray, rate_hz: int) -> tuple[float, ...]:
     spread = np.median(np.abs(flux - middle)) + 1e-3 * flux.max() + 1e-9
     height = max(middle + THRESHOLD * spread, 0.25 * flux.max())
     peaks, _ = find_peaks(np.pad(flux, 1), height=height, distance=max(1, round(APART_S / HOP_S)))
-    return tuple(float(t) for t in times[peaks])
+    end_s = (len(samples) - window) / rate_hz  # beyond it, windows are partly padding
+    return tuple(float(t) for t in times[peaks] if t <= end_s)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unison_core.config import Preset
-from unison_core.errors import UnisonError, UsageError
+from unison_core.errors import UsageError
 from unison_core.pipelines.generation import RECORD
 from unison_core.pipelines.prompts_file import Row
 from unison_core.pipelines.record import read_record, spec_from
@@ -32,7 +32,7 @@ class Item:
     folder: Path | None = None
     record: Mapping[str, Any] | None = None
     skipped: bool = False
-    error: str | None = None
+    error: Exception | None = None
 
 
 def run_batch(
@@ -54,7 +54,7 @@ def run_batch(
     """
     for row in rows:
         if row.request is None or row.id is None:
-            yield Item(row=row, error=row.error)
+            yield Item(row=row, error=UsageError(row.error or "the row is empty"))
             continue
         folder = out / row.id
         try:
@@ -64,8 +64,8 @@ def run_batch(
                 yield Item(row=row, folder=folder, record=done, skipped=True)
                 continue
             record = generate(spec, folder)
-        except (UnisonError, MemoryError) as error:
-            yield Item(row=row, folder=folder, error=str(error) or "out of memory")
+        except Exception as error:  # whatever it is, it is this row's
+            yield Item(row=row, folder=folder, error=error)
             continue
         yield Item(row=row, folder=folder, record=record)
 

@@ -83,6 +83,7 @@ def complete(request: GenerateRequest, preset: Preset) -> ClipSpec:
     caption, transcript = request.caption.strip(), request.transcript.strip()
     if not caption and not transcript:
         raise UsageError("caption and transcript are both empty: say what is seen, or what is spoken")
+    _check_captions({"caption": caption, "negative caption": request.negative.strip()}, preset)
     sampling = preset.sampling
     defaults = {stream: sampling.text_scale[stream] for stream in STREAMS}
     scale = _per_stream("text scale", request.text_scale, defaults, 0, MAX_SCALE)
@@ -111,40 +112,51 @@ def complete(request: GenerateRequest, preset: Preset) -> ClipSpec:
 
 
 def _duration_s(request: GenerateRequest, transcript: str, preset: Preset) -> float:
-    """The clip's length, which is a whole number of frames."""
-    from unison_core.text.prompt import fitting_duration_s
+    """The clip's length: a whole number of frames that holds the speech."""
+    from unison_core.text.prompt import END_S, START_S, fitting_duration_s
 
     timing = preset.timing
-    needed = fitting_duration_s(transcript) if transcript else 0.0
+    comfortable = fitting_duration_s(transcript) if transcript else 0.0
+    if transcript and not comfortable:
+        raise UsageError(f"transcript {transcript[:40]!r} holds no word that can be spoken")
+    needed = max(comfortable - START_S - END_S, 0.0)
     if request.span_s is not None:
-        needed = _check_span(request.span_s, transcript)
+        needed = comfortable = _span_end(request.span_s, transcript)
     if request.duration_s is None:
-        wanted = needed if transcript else SILENT_DURATION_S
-        if wanted > timing.max_s + 1e-9:
+        if needed > timing.max_s + 1e-6:
             raise UsageError(
-                f"the transcript needs {needed:.1f} s, but {preset.name} makes at most {timing.max_s:g} s: "
-                f"shorten it to about {_words_that_fit(transcript, timing.max_s)} words"
+                f"the speech takes {needed:.1f} s, but {preset.name} makes at most {timing.max_s:g} s: "
+                + _shorten(request, transcript, timing.max_s)
             )
-        duration = min(max(wanted, timing.min_s), timing.max_s)
-        return _whole_frames(duration, timing, up=True)
+        wanted = comfortable if transcript else SILENT_DURATION_S
+        return _whole_frames(min(max(wanted, timing.min_s), timing.max_s), timing, up=True)
     if not math.isfinite(request.duration_s) or not timing.min_s <= request.duration_s <= timing.max_s:
         raise UsageError(
             f"duration {request.duration_s:g} s is outside what {preset.name} makes, "
             f"{timing.min_s:g} to {timing.max_s:g} s"
         )
     duration = _whole_frames(request.duration_s, timing)
-    if needed > duration + 1e-9:
-        cure = "use --duration auto"
-        if needed <= timing.max_s:
-            cure = f"use --duration {math.ceil(needed * 10) / 10:g} or more"
+    if needed > duration + 1e-6:
+        longer = f"use --duration {math.ceil(needed * 10) / 10:g} or more, or " if needed <= timing.max_s else ""
         raise UsageError(
-            f"the transcript needs {needed:.1f} s and does not fit into {duration:g} s: {cure}, "
-            f"or shorten it to about {_words_that_fit(transcript, duration)} words"
-        )
+            f"the speech takes {needed:.1f} s and does not fit into {duration:g} s: "
+            + longer + _shorten(request, transcript, duration)
+        )  # fmt: skip
     return duration
 
 
-def _check_span(span_s: tuple[float, float], transcript: str) -> float:
+def _shorten(request: GenerateRequest, transcript: str, duration_s: float) -> str:
+    from unison_core.text.prompt import END_S, START_S, fitting_duration_s
+
+    if request.span_s is not None:
+        return f"end the span at {duration_s:g} s"
+    words = transcript.split()
+    while words and fitting_duration_s(" ".join(words)) - START_S - END_S > duration_s:
+        words.pop()
+    return f"shorten the transcript to about {len(words)} word{'s' * (len(words) != 1)}"
+
+
+def _span_end(span_s: tuple[float, float], transcript: str) -> float:
     """When the speech ends; raises UsageError for a span that makes no sense."""
     start, end = span_s
     if not transcript:
@@ -157,15 +169,6 @@ def _check_span(span_s: tuple[float, float], transcript: str) -> float:
 def _whole_frames(duration_s: float, timing: Timing, *, up: bool = False) -> float:
     frames = math.ceil(duration_s * timing.fps - 1e-6) if up else timing.shown_frames(duration_s)
     return min(frames, math.floor(timing.max_s * timing.fps + 1e-6)) / timing.fps
-
-
-def _words_that_fit(transcript: str, duration_s: float) -> int:
-    from unison_core.text.prompt import fitting_duration_s
-
-    words = transcript.split()
-    while words and fitting_duration_s(" ".join(words)) > duration_s:
-        words.pop()
-    return len(words)
 
 
 def _size(size: tuple[int, int] | None, preset: Preset) -> tuple[int, int]:
@@ -193,6 +196,27 @@ def _per_stream(
         if not low <= value <= high:
             raise UsageError(f"{name} {value:g} of {stream} is outside {low:g}..{high:g}")
     return values
+
+
+def _check_captions(captions: Mapping[str, str], preset: Preset) -> None:
+    """Raise UsageError for a caption whose end the encoder would not read."""
+    from unison_core.text.prompt import caption_overflow
+
+    for name, text in captions.items():
+        if text and (dropped := caption_overflow(text, preset)):
+            raise UsageError(
+                f"the {name} is {dropped} tokens longer than the {preset.model.caption.length} that {preset.name} reads: "
+                f"leave out what comes after {' '.join(_read_part(text, preset).split()[-4:])!r}"
+            )
+
+
+def _read_part(text: str, preset: Preset) -> str:
+    from unison_core.text.prompt import caption_overflow
+
+    words = text.split()
+    while words and caption_overflow(" ".join(words), preset):
+        words.pop()
+    return " ".join(words)
 
 
 def _lead_amount(request: GenerateRequest) -> float:
