@@ -79,6 +79,6 @@ class Output:
 
             def advance(done: int, total: int) -> None:
                 speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
-                bar.update(task, completed=done, total=total, rate=f"{speed:.2f} steps/s" if speed else "")
+                bar.update(task, completed=done, total=total, rate=f"{speed:.2f}/s" if speed else "")
 
             yield advance

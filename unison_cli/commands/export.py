@@ -17,7 +17,10 @@ def export(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Write a model folder with the joint model in bf16 (or fp32) shards and its codecs beside it."""
+    """Write a trained model folder in the form that is published.
+
+    The joint model becomes bf16 (or fp32) shards under 16 MB; its codecs are copied beside it.
+    """
     from unison_core.config import Preset, from_mapping, read_yaml
     from unison_core.errors import UsageError
     from unison_core.pipelines.device import PRECISIONS

@@ -205,7 +205,8 @@ def _check_captions(captions: Mapping[str, str], preset: Preset) -> None:
     for name, text in captions.items():
         if text and (dropped := caption_overflow(text, preset)):
             raise UsageError(
-                f"the {name} is {dropped} tokens longer than the {preset.model.caption.length} that {preset.name} reads: "
+                f"the {name} is {dropped} tokens longer than the {preset.model.caption.length} that {preset.name} "
+                "reads: "
                 f"leave out what comes after {' '.join(_read_part(text, preset).split()[-4:])!r}"
             )
 
