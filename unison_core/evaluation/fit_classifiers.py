@@ -94,8 +94,10 @@ def fit_voices(per_voice: int = 60, seed: int = 0) -> dict[str, np.ndarray]:
     rows, labels = [], []
     for mel, number in record_voices("train", per_voice):
         for tilt_db in (0.0, rng.uniform(-TILT_DB, TILT_DB), rng.uniform(-TILT_DB, TILT_DB)):
-            rows.append(voices.voice_features(mel + tilt_db * np.linspace(-1, 1, MELS)))
-            labels.append(number)
+            features = voices.voice_features(mel + tilt_db * np.linspace(-1, 1, MELS))
+            if features is not None:
+                rows.append(features)
+                labels.append(number)
     model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(np.stack(rows), labels)
     return {"weight": model.coef_.astype(np.float32), "bias": model.intercept_.astype(np.float32)}
 

@@ -66,7 +66,7 @@ def _vote(picture: np.ndarray, region: Region) -> str:
     distance = np.linalg.norm(picture[rows, columns, None] - lab(np.stack(colours)), axis=-1)  # (h, w, entries)
     nearest = np.bincount(distance.argmin(axis=-1).ravel(), minlength=len(names))
     votes = dict.fromkeys(region.table, 0)
-    for name, count in zip(names, nearest, strict=True):
-        if name is not None:
-            votes[name] += int(count)
+    for entry, count in zip(names, nearest, strict=True):
+        if entry is not None:
+            votes[entry] += int(count)
     return max(votes, key=votes.__getitem__)
