@@ -3,7 +3,9 @@
     WER = (substitutions + deletions + insertions) / words of the reference,    summed over the corpus; lower is better
 
 One setting reads references and generated stems alike: 16 kHz, peak brought to 0.5, one utterance decoded as a whole,
-the wheel's default search with batch cepstral mean normalisation. The normaliser is `jiwer`: lower case, hyphens to
+the wheel's own search and batch cepstral mean normalisation, but for a word insertion penalty of 0.2 in place of 0.65:
+of those tried (language weight 4 to 8, insertion penalty, wider beams, dither), it read flite best on two sets of
+sentences, 1.3 points better than the wheel's setting. The normaliser is `jiwer`: lower case, hyphens to
 spaces, other punctuation dropped. Figures of different recognisers or normalisers must not be compared.
 """
 
@@ -16,6 +18,7 @@ from scipy.signal import resample_poly
 
 RATE_HZ = 16000
 PEAK = 0.5
+WORD_INSERTION = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,7 @@ class Recogniser:
     def __init__(self) -> None:
         from pocketsphinx import Config, Decoder
 
-        self._decoder = Decoder(Config(loglevel="FATAL"))
+        self._decoder = Decoder(Config(loglevel="FATAL", wip=WORD_INSERTION))
 
     def read(self, wave: np.ndarray, rate_hz: int) -> str:
         """Words heard in `wave` `(samples,)`, lower case; empty where nothing is heard."""
