@@ -16,6 +16,8 @@ def prepare(
     seed: Annotated[int, typer.Option("--seed", "-s", help="Seed of the first clip.", min=0)] = 0,
     workers: Annotated[int, typer.Option("--workers", help="Processes that draw and speak; 0 uses none.", min=0)] = 1,
     batch: Annotated[int, typer.Option("--batch", help="Clips encoded together.", min=1)] = 16,
+    variants: Annotated[int, typer.Option("--variants", help="Clips that share an utterance.", min=1)] = 1,
+    sentences: Annotated[Path | None, typer.Option("--sentences", help="More sentences, one a line.")] = None,
     device: options.Device = "auto",
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -38,6 +40,7 @@ def prepare(
     codec = Codec.from_folder(codecs, place, precision)
     with output.steps(f"encoding {count} clips") as progress:
         written = prepare_corpus(
-            out, codec, preset, count=count, first_seed=seed, workers=workers, batch=batch, progress=progress
-        )
+            out, codec, preset, count=count, first_seed=seed, workers=workers, batch=batch,
+            variants=variants, sentences=sentences, progress=progress,
+        )  # fmt: skip
     output.result({"shards": str(out), "written": written}, str(out))

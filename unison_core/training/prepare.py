@@ -29,6 +29,8 @@ def prepare_corpus(
     workers: int = 1,
     batch: int = 16,
     shard_size: int = 128,
+    variants: int = 1,
+    sentences: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Stream `count` clips of the procedural corpus through the codecs into `out`/corpus-SPLIT-*.tar.
@@ -37,12 +39,14 @@ def prepare_corpus(
         out: folder of the shards; those present are kept and their seeds skipped.
         codec: encodes on its own device.
         preset: caption length and rates.
-        count: clips; rounded up to whole shards.
+        count: clips.
         first_seed: seed of the first clip.
         split: `train` or `held_out`.
         workers: processes that draw, speak and sound.
         batch: clips of one length encoded together.
         shard_size: clips per tar.
+        variants: clips in a row that share an utterance under another look and other sounds.
+        sentences: more training sentences, a text file or a folder of fortunes.
         progress: called with (clips done, clips in all).
 
     Returns:
@@ -56,13 +60,14 @@ def prepare_corpus(
         encoder = _Encoder(codec, preset, batch)
         pending: list[Sample] = []
         start = first
-        for item in stream_items(split, first, last - first, workers, video=True):
+        wanted = min(last, first_seed + count) - first
+        for item in stream_items(split, first, wanted, workers, video=True, variants=variants, extra=sentences):
             pending.extend(encoder.add(item))
             while len(pending) >= shard_size:
                 write_shard(_shard(out, split, start), pending[:shard_size])
                 pending, start, done = pending[shard_size:], start + shard_size, done + shard_size
                 if progress:
-                    progress(done, len(starts) * shard_size)
+                    progress(done, count)
         pending.extend(encoder.flush())
         while pending:
             write_shard(_shard(out, split, start), pending[:shard_size])
