@@ -14,8 +14,6 @@ import numpy as np
 from torch import Tensor
 
 from unison_core.errors import UnisonError, UsageError
-from unison_core.media.onsets import onsets_s
-from unison_core.media.wav import write_wav
 from unison_core.types import SFX, SPEECH
 from unison_core.weights.resolve import sha256
 
@@ -67,6 +65,7 @@ class Generation:
             UnisonError: it cannot be written (no space, no permission).
         """
         from unison_core.media.mp4 import write_mp4
+        from unison_core.media.wav import write_wav
 
         folder = Path(folder)
         with atomic_folder(folder, overwrite=overwrite) as partial:
@@ -86,6 +85,7 @@ class Generation:
 
     def preview(self) -> Any:
         """One picture (`PIL.Image`): frames over spectrograms, with the onsets of the effects marked."""
+        from unison_core.media.onsets import onsets_s
         from unison_core.media.preview import preview
 
         request = self.metadata["request"]

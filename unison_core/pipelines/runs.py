@@ -1,22 +1,28 @@
-"""One run of `generate`: everything that can be checked first, then the model, then clip after clip."""
+"""One run of `generate`: everything that can be checked first, then the model, then clip after clip.
+
+The model's code is imported after the first checks: it takes seconds, and a wrong request is told of at once.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from unison_core.errors import PartialFailure, UnisonError
 from unison_core.pipelines.batch import Item, check_rows, run_batch
 from unison_core.pipelines.device import choose_device, choose_precision
 from unison_core.pipelines.generation import check_free, check_writable
-from unison_core.pipelines.loading import check_model
 from unison_core.pipelines.naming import slug, timed_name
 from unison_core.pipelines.prompts_file import Row, read_rows
 from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
-from unison_core.pipelines.unison_pipeline import UnisonPipeline
 from unison_core.weights.resolve import DEFAULT_MODEL, ModelFolder, resolve
+
+if TYPE_CHECKING:
+    from unison_core.pipelines.unison_pipeline import UnisonPipeline
 
 OUTPUTS = Path("outputs")
 RAW_VIDEO_SHARE = 0.5
@@ -106,7 +112,8 @@ def _ready(source: ModelFolder, run: Run, folder: Path, spec: ClipSpec, watcher:
     check_writable(folder, int(frames * spec.size[0] * spec.size[1] * 3 * RAW_VIDEO_SHARE) + 1_000_000)
     device = choose_device(run.device)
     dtype = choose_precision(run.precision, device)
-    check_model(source)
+    from unison_core.pipelines.unison_pipeline import UnisonPipeline
+
     with watcher.busy(f"loading {source.name} on {device}"):
         return UnisonPipeline.from_folder(source, device, dtype)
 
