@@ -88,7 +88,7 @@ class Discriminators(nn.Module):
 
 
 def discriminator_loss(judgements: Sequence[Judgement]) -> Tensor:
-    """Least-squares loss that teaches judges to tell real (1) from made (0); the batch is real waves, then made ones."""
+    """Least-squares loss that teaches judges real (1) from made (0); the judged batch is real waves, then made ones."""
     scores = [judgement[-1].float().chunk(2) for judgement in judgements]
     return torch.stack([(1 - real).square().mean() + made.square().mean() for real, made in scores]).sum()
 

@@ -43,5 +43,29 @@ def _flow(data: dict[str, Any], where: str) -> Path:
     return train_flow(_resolved(from_mapping(FlowTrainingConfig, data, where)))
 
 
-STAGES: dict[str, Callable[[dict[str, Any], str], Path]] = {"audio": _flow, "joint": _flow}
+def _video_vae(data: dict[str, Any], where: str) -> Path:
+    from unison_core.training.codec_video import VideoVAETrainingConfig, train_video_vae
+
+    return train_video_vae(_resolved(from_mapping(VideoVAETrainingConfig, data, where)))
+
+
+def _audio_vae(data: dict[str, Any], where: str) -> Path:
+    from unison_core.training.codec_audio import AudioVAETrainingConfig, train_audio_vae
+
+    return train_audio_vae(_resolved(from_mapping(AudioVAETrainingConfig, data, where)))
+
+
+def _vocoder(data: dict[str, Any], where: str) -> Path:
+    from unison_core.training.vocoder_gan import VocoderTrainingConfig, train_vocoder
+
+    return train_vocoder(_resolved(from_mapping(VocoderTrainingConfig, data, where)))
+
+
+STAGES: dict[str, Callable[[dict[str, Any], str], Path]] = {
+    "video_vae": _video_vae,
+    "audio_vae": _audio_vae,
+    "vocoder": _vocoder,
+    "audio": _flow,
+    "joint": _flow,
+}
 """Stage names of the configurations."""
