@@ -20,7 +20,7 @@ from unison_core.evaluation.loudness import background_survival
 from unison_core.evaluation.sounds import name_sounds
 from unison_core.evaluation.sync import action_strength, onset_strength
 from unison_core.evaluation.voices import name_voice
-from unison_core.media.loudness import lufs
+from unison_core.media.loudness import SILENT_LUFS, lufs
 from unison_core.types import SFX, SPEECH, Clip
 
 
@@ -69,17 +69,22 @@ class ClipScores:
 
 
 def score_clip(clip_id: str, scene: Scene, clip: Clip, recogniser: Recogniser) -> ClipScores:
-    """Measure `clip` against `scene`; raises ValueError for a clip without a picture."""
+    """Measure `clip` against `scene`; nothing is named in a stem under -50 LUFS.
+
+    Raises:
+        ValueError: the clip has no picture.
+    """
     if clip.frames is None:
         raise ValueError(f"clip {clip_id} has no picture")
     speech, sfx, rate_hz = clip.stems[SPEECH], clip.stems[SFX], clip.rate_hz
     spoken = bool(scene.transcript)
+    loudness = {stream: lufs(wave, rate_hz) for stream, wave in clip.stems.items()}
     lips = voices = None
     if spoken:
         level = speech_level(speech, rate_hz, clip.fps, len(clip.frames))
         lips = lip_sync(mouth_area(clip.frames), level, clip.fps)
-        voices = name_voice(speech, rate_hz)
-    sounds = name_sounds(sfx, rate_hz)
+        voices = name_voice(speech, rate_hz) if loudness[SPEECH] >= SILENT_LUFS else None
+    sounds = name_sounds(sfx, rate_hz) if loudness[SFX] >= SILENT_LUFS else None
     colours = asked_colours(scene)
     named = name_colours(clip.frames)
     return ClipScores(
@@ -87,16 +92,16 @@ def score_clip(clip_id: str, scene: Scene, clip: Clip, recogniser: Recogniser) -
         transcript=scene.transcript if spoken else None,
         heard=recogniser.read(speech, rate_hz) if spoken else None,
         action=scene.action,
-        named_action=sounds.action,
+        named_action=sounds.action if sounds else None,
         ambience=scene.ambience,
-        named_ambience=sounds.ambience,
+        named_ambience=sounds.ambience if sounds else None,
         voice=scene.voice,
         named_voice=max(voices, key=voices.__getitem__) if voices else None,
         colours=colours,
         named_colours={part: named[part] for part in colours},
         lips_r=lips.r if lips else None,
         lips_r_best=lips.r_best if lips else None,
-        loudness={stream: _finite(lufs(wave, rate_hz)) for stream, wave in clip.stems.items()},
+        loudness={stream: _finite(level) for stream, level in loudness.items()},
         survival=background_survival(speech, sfx, rate_hz) if spoken and (scene.action or scene.ambience) else None,
         motion=[round(float(x), 5) for x in action_strength(clip.frames, clip.fps)],
         onsets=[round(float(x), 5) for x in onset_strength(sfx, rate_hz)],

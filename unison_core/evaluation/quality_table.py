@@ -81,8 +81,15 @@ def _words(clips: Sequence[ClipScores], reference_wer: float | None) -> list[Lin
 def _sounds(clips: Sequence[ClipScores]) -> list[Line]:
     actions = [clip.named_action == clip.action for clip in clips if clip.action]
     ambiences = [clip.named_ambience == clip.ambience for clip in clips if clip.ambience]
+    stems = [
+        (clip.action is None or clip.named_action == clip.action)
+        and (clip.ambience is None or clip.named_ambience == clip.ambience)
+        for clip in clips
+        if clip.action or clip.ambience
+    ]
     return [
         _share("asked-for sound named right, %", [*actions, *ambiences], 85.0),
+        _share("- stems in which all asked-for sounds are, %", stems),
         _share("- actions, %", actions),
         _share("- ambiences, %", ambiences),
     ]

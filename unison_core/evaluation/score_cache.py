@@ -12,7 +12,7 @@ from unison_core.corpus.scene import Scene
 from unison_core.evaluation.clip_scores import ClipScores
 from unison_core.types import Clip
 
-MEASURES = 1
+MEASURES = 2
 """To be raised when a measure changes."""
 
 
