@@ -13,7 +13,7 @@ from einops import rearrange
 from torch import Tensor
 
 SSIM_WINDOW = 7
-SSIM_C1, SSIM_C2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
+SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
 MOTION_REACH = 5
 """Pixels by which a moving region is widened."""
 
@@ -60,6 +60,7 @@ def moving(x: Tensor) -> Tensor:
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
     """Mean structural similarity of pictures `(N, C, H, W)` in [-1, 1] (Wang et al. 2004, uniform window)."""
+    a, b = (a + 1) / 2, (b + 1) / 2
     mean_a, mean_b = (F.avg_pool2d(v, SSIM_WINDOW, stride=2) for v in (a, b))
     var_a = F.avg_pool2d(a * a, SSIM_WINDOW, stride=2) - mean_a.square()
     var_b = F.avg_pool2d(b * b, SSIM_WINDOW, stride=2) - mean_b.square()
