@@ -154,8 +154,8 @@ class Unison(nn.Module):
         return replace(video, tokens=rearrange(tokens, "b t s d -> b (t s) d")), replace(audio, streams=streams)
 
     def compile_blocks(self) -> None:
-        """Compile the repeated blocks, each once, for any number of frames."""
-        for block in [*self.video.blocks, *self.audio.compilable(), *self.nodes]:
+        """Compile the blocks that touch video tokens, where the time goes, each kind once for any number of frames."""
+        for block in [*self.video.blocks, *self.nodes]:
             block.compile(dynamic=True)
 
 
