@@ -55,6 +55,16 @@ def test_nothing_half_written_stays(clip, tmp_path, monkeypatch, error):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_disk_that_fills_up_in_ffmpeg_is_named_too(clip, tmp_path, monkeypatch):
+    def full(*args: object, **kwargs: object) -> bytes:
+        raise UnisonError("ffmpeg: Error writing trailer: No space left on device")
+
+    monkeypatch.setattr("unison_core.media.ffmpeg.run", full)
+    with pytest.raises(UnisonError, match="the disk is full; nothing was left behind"):
+        clip.save(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_failed_overwrite_keeps_the_old_clip(clip, tmp_path, monkeypatch):
     clip.save(tmp_path / "out")
     before = (tmp_path / "out" / "unison.json").read_text()

@@ -4,6 +4,7 @@ Stems are brought onto that grid once, in memory (`quantise`), so that what is s
 mix = speech + sfx holds to the sample, in float32 and in the files alike.
 """
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,9 @@ def write_wav(path: Path, samples: np.ndarray, rate_hz: int) -> None:
     levels = np.round(samples.astype(np.float64) * FULL_SCALE)
     if levels.size and (levels.min() < -FULL_SCALE or levels.max() > FULL_SCALE - 1):
         raise ValueError(f"peak {np.abs(samples).max():.4f} does not fit 16-bit PCM")
-    soundfile.write(path, levels.astype(np.int16), rate_hz, subtype="PCM_16", format="WAV")
+    encoded = io.BytesIO()  # written by Python, which says why where it fails; libsndfile does not
+    soundfile.write(encoded, levels.astype(np.int16), rate_hz, subtype="PCM_16", format="WAV")
+    path.write_bytes(encoded.getvalue())
 
 
 def read_wav(path: Path) -> tuple[np.ndarray, int]:

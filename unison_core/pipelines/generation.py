@@ -124,6 +124,10 @@ def atomic_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
             partial.rename(folder)
     except OSError as error:
         raise unwritable(folder, error) from error
+    except UnisonError as error:
+        if "No space left" in str(error):  # ffmpeg's words
+            raise unwritable(folder, OSError(errno.ENOSPC, "")) from error
+        raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
