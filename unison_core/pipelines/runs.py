@@ -112,8 +112,10 @@ def _ready(source: ModelFolder, run: Run, folder: Path, spec: ClipSpec, watcher:
     check_writable(folder, int(frames * spec.size[0] * spec.size[1] * 3 * RAW_VIDEO_SHARE) + 1_000_000)
     device = choose_device(run.device)
     dtype = choose_precision(run.precision, device)
+    from unison_core.pipelines.loading import check_model
     from unison_core.pipelines.unison_pipeline import UnisonPipeline
 
+    check_model(source)
     with watcher.busy(f"loading {source.name} on {device}"):
         return UnisonPipeline.from_folder(source, device, dtype)
 

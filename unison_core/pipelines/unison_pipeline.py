@@ -66,12 +66,13 @@ class UnisonPipeline:
         """
         place = choose_device(device)
         dtype = choose_precision(precision, place)
-        return cls.from_folder(resolve(name, offline=offline), place, dtype)
+        source = resolve(name, offline=offline)
+        check_model(source)
+        return cls.from_folder(source, place, dtype)
 
     @classmethod
     def from_folder(cls, source: ModelFolder, device: torch.device, dtype: torch.dtype) -> "UnisonPipeline":
-        """Load a resolved model."""
-        check_model(source)
+        """Load a model that was resolved and checked (`check_model`)."""
         watch = Stopwatch(device)
         with watch.part("load"):
             pipeline = cls(source, load(source, device, dtype), device, dtype)
