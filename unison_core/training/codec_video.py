@@ -80,7 +80,7 @@ class VideoTask:
             load_part(self.vae, Path(config.init_from), VIDEO_VAE, self.stats)
         self.vae.to(accelerator.device)
         if config.channels_last and accelerator.device.type == "cuda":
-            self.vae.to(memory_format=torch.channels_last_3d)
+            _channels_last(self.vae)
         optimizer = torch.optim.AdamW(
             self.vae.parameters(), config.lr, config.betas, weight_decay=config.weight_decay,
             fused=accelerator.device.type == "cuda",
@@ -142,6 +142,13 @@ class VideoTask:
     def _round_trip(self, frames: Tensor) -> Tensor:
         mean, _ = video_vae.moments(self.vae, video_vae.to_pixels(frames))
         return video_vae.to_frames(video_vae.synthesise(self.vae, mean.float()))
+
+
+def _channels_last(module: nn.Module) -> None:
+    """Lay out the 3-D convolutions' weights with channels innermost; 2-D ones have no such layout."""
+    for parameter in module.parameters():
+        if parameter.ndim == 5:
+            parameter.data = parameter.data.to(memory_format=torch.channels_last_3d)
 
 
 def train_video_vae(config: VideoVAETrainingConfig, sources: Sources | None = None) -> Path:
