@@ -16,6 +16,8 @@ from torch.nn.functional import pad
 VIDEO, SPEECH, SFX = "video", "speech", "sfx"
 STREAMS = (VIDEO, SPEECH, SFX)
 AUDIO_STREAMS = (SPEECH, SFX)
+MIX = "mix"
+"""The only audio stream of a model without separate ones, which is Unison's ablation of harmonisation."""
 
 Latents = Mapping[str, Tensor]
 """Latents by stream: video `(B, C, T, H, W)`, speech and sfx `(B, N, C)`."""

@@ -8,7 +8,7 @@ import torch
 from unison_core.diffusion.forcing import ForcingConfig
 from unison_core.diffusion.progressive import ProgressiveSchedule
 from unison_core.training.objective import LatentBatch, ObjectiveConfig, objective
-from unison_core.types import SFX, SPEECH, STREAMS, VIDEO, TextInputs
+from unison_core.types import MIX, SFX, SPEECH, STREAMS, VIDEO, TextInputs
 
 INDEPENDENT = ForcingConfig(schedule=ProgressiveSchedule(kind="indep_only"))
 
@@ -117,6 +117,16 @@ def test_audio_alone_is_an_objective_too():
     losses, _ = _losses(ObjectiveConfig(forcing=INDEPENDENT), batch)
     assert set(losses.weighted) == {SPEECH, SFX}
     assert losses.total < 1e-4
+
+
+def test_one_stream_of_mixed_sound_is_an_ablation_that_trains():
+    batch = _batch()
+    batch = replace(batch, latents={VIDEO: batch.latents[VIDEO], MIX: batch.latents[SPEECH]})
+    losses, model = _losses(ObjectiveConfig(tasks={"t2av": 0.5, "a2v": 0.5}, forcing=INDEPENDENT), batch, error=1.0)
+    assert set(losses.weighted) == {VIDEO, MIX}
+    assert (losses.weighted[MIX] == 0).any()
+    with pytest.raises(ValueError, match="sfx alone"):
+        _losses(ObjectiveConfig(tasks={"dub": 1.0}, forcing=INDEPENDENT), batch)
 
 
 def test_unknown_tasks_are_named():

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unison_core.diffusion.flow import SigmaDistribution
 from unison_core.diffusion.progressive import Phase, ProgressiveSchedule
+from unison_core.types import MIX, SPEECH
 
 _REDRAWS = 16
 
@@ -38,6 +39,10 @@ class ForcingDraw:
     speech: Tensor
     sfx: Tensor
     reweight: bool
+
+    def of(self, stream: str) -> Tensor:
+        """Noise levels of a stream; a mix has those of speech."""
+        return getattr(self, SPEECH if stream == MIX else stream)
 
 
 def draw_sigmas(config: ForcingConfig, phase: Phase, count: int, generator: torch.Generator) -> ForcingDraw:

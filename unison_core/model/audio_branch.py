@@ -19,10 +19,7 @@ from unison_core.model.audio_layers import ChannelLastConv1d, FinalLayer, GatedM
 from unison_core.model.bi_aca import BiACA
 from unison_core.model.rope import rope_angles
 from unison_core.model.scg import SemanticGates
-from unison_core.types import AUDIO_STREAMS, SFX
-
-MIX = "mix"
-"""Name of the only stream where `dual_stream` is off."""
+from unison_core.types import AUDIO_STREAMS, MIX, SFX
 
 SYNC_RATE_HZ, SYNC_WINDOW, SYNC_HOP = 25, 16, 8
 """Synchformer reads windows of 16 frames, 8 frames apart, and gives 8 features for each (MMAudio)."""

@@ -19,7 +19,7 @@ from unison_core.training.ema import EMA
 from unison_core.training.log import TrainingLog, progress_bar
 from unison_core.training.objective import LatentBatch, Losses, ObjectiveConfig, objective
 from unison_core.training.shards import LatentPool
-from unison_core.types import AUDIO_STREAMS, STREAMS
+from unison_core.types import VIDEO
 from unison_core.weights.save import save_model
 from unison_core.weights.state import load_model_state
 
@@ -132,7 +132,7 @@ def train_flow(config: FlowTrainingConfig) -> Path:
     model = build_model(config, preset)
     pool = LatentPool(
         Path(config.data.shards), accelerator.device,
-        streams=STREAMS if config.stage == "joint" else AUDIO_STREAMS,
+        streams=(VIDEO, *model.audio.stream_names) if config.stage == "joint" else model.audio.stream_names,
         caption_length=preset.model.caption.length, follow_s=config.data.follow_s, wait_for=config.data.wait_for,
     )  # fmt: skip
     optimizer = build_optimizer(model, config.optimizer, fused=accelerator.device.type == "cuda")

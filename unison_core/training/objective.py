@@ -15,8 +15,8 @@ from torch import Tensor
 from unison_core.diffusion.flow import interpolate, velocity
 from unison_core.diffusion.forcing import ForcingConfig, draw_sigmas, forcing_weights
 from unison_core.model.unison import Unison
-from unison_core.tasks import TASKS
-from unison_core.types import AUDIO_STREAMS, SFX, SPEECH, VIDEO, Latents, TextInputs
+from unison_core.tasks import TASKS, Task
+from unison_core.types import AUDIO_STREAMS, MIX, SFX, SPEECH, STREAMS, VIDEO, Latents, TextInputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +96,9 @@ def objective(
     """
     streams = tuple(batch.latents)
     count = len(batch.text)
-    tasks = assign_tasks(config.tasks, count, generator, config.task_weights)
+    tasks = assign_tasks(config.tasks, count, generator, streams, config.task_weights)
     draw = draw_sigmas(config.forcing, config.forcing.schedule.at(progress), count, generator)
-    sigma = {s: torch.where(tasks.given[s], 0.0, getattr(draw, s)) for s in streams}
+    sigma = {s: torch.where(tasks.given[s], 0.0, draw.of(s)) for s in streams}
     levels = {s: _spread(sigma[s], x, tasks.first_frame) if s == VIDEO else sigma[s] for s, x in batch.latents.items()}
     eps = {
         s: torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype) for s, x in batch.latents.items()
@@ -115,15 +115,23 @@ def objective(
         error = (predicted[stream].float() - velocity(batch.latents[stream], eps[stream]).float()) ** 2
         plain[stream] = _mean(error, tasks.first_frame)
         counted[stream] = ~tasks.given[stream]
-        scale = config.stream_weights[stream] * tasks.weight * factors[stream]
+        scale = config.stream_weights.get(stream, 1.0) * tasks.weight * factors[stream]
         weighted[stream] = torch.where(counted[stream], plain[stream] * scale, 0.0)
     return Losses(weighted=weighted, plain=plain, sigmas=sigma, counted=counted)
 
 
 def assign_tasks(
-    mix: Mapping[str, float], count: int, generator: torch.Generator, weights: Mapping[str, float] | None = None
+    mix: Mapping[str, float],
+    count: int,
+    generator: torch.Generator,
+    streams: tuple[str, ...] = STREAMS,
+    weights: Mapping[str, float] | None = None,
 ) -> Assignment:
-    """Draw a row of the task table for every sample; `weights` replace the table's loss factors."""
+    """Draw a row of the task table for every sample; `weights` replace the table's loss factors.
+
+    Raises:
+        ValueError: a row gives one stem to a model whose only audio stream is the mix of both.
+    """
     weights = weights or {}
     device = generator.device
     rows = [TASKS[name] for name in mix]
@@ -134,22 +142,33 @@ def assign_tasks(
         return torch.tensor(values, device=device)[choice]
 
     return Assignment(
-        given={s: column([s in row.given for row in rows]) for s in (VIDEO, *AUDIO_STREAMS)},
+        given={s: column([_is_given(row, s) for row in rows]) for s in streams},
         first_frame=column([row.first_frame for row in rows]),
         weight=column([weights.get(row.name, row.weight) for row in rows]),
     )
 
 
+def _is_given(task: Task, stream: str) -> bool:
+    """Whether a task's input holds the stream; a mix is given where both stems are."""
+    if stream != MIX:
+        return stream in task.given
+    stems = task.given & set(AUDIO_STREAMS)
+    if len(stems) == 1:
+        raise ValueError(f"task {task.name} gives {min(stems)} alone, which a model of the mix cannot take")
+    return bool(stems)
+
+
 def _factors(sigma: Mapping[str, Tensor], tasks: Assignment, strength: float) -> dict[str, Tensor]:
     """Weights of eq. 8 by stream; rows with given streams and audio-only batches have no leader."""
-    ones = torch.ones_like(sigma[SPEECH])
+    ones = torch.ones_like(next(iter(sigma.values())))
     factors = {stream: ones for stream in sigma}
     if strength == 0 or VIDEO not in sigma:
         return factors
     joint = ~torch.stack([tasks.given[s] for s in sigma]).any(0)
-    audio = (sigma[SPEECH] + sigma[SFX]) / 2
+    stems = [stream for stream in sigma if stream != VIDEO]
+    audio = torch.stack([sigma[stream] for stream in stems]).mean(0)
     factors[VIDEO] = torch.where(joint, forcing_weights(sigma[VIDEO], audio, strength)[0], ones)
-    for stream in AUDIO_STREAMS:
+    for stream in stems:
         factors[stream] = torch.where(joint, forcing_weights(sigma[VIDEO], sigma[stream], strength)[1], ones)
     return factors
 

@@ -15,7 +15,7 @@ from unison_core.corpus.stream import stream_items
 from unison_core.text.caption_tokens import CaptionTokenizer
 from unison_core.text.phonemes import PhonemeTokenizer
 from unison_core.training.shards import Sample, write_shard
-from unison_core.types import VIDEO
+from unison_core.types import MIX, VIDEO
 
 
 def prepare_corpus(
@@ -31,6 +31,7 @@ def prepare_corpus(
     shard_size: int = 128,
     variants: int = 1,
     sentences: Path | None = None,
+    with_mix: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Stream `count` clips of the procedural corpus through the codecs into `out`/corpus-SPLIT-*.tar.
@@ -47,6 +48,7 @@ def prepare_corpus(
         shard_size: clips per tar.
         variants: clips in a row that share an utterance under another look and other sounds.
         sentences: more training sentences, a text file or a folder of fortunes.
+        with_mix: also encode the sum of the stems, which the ablation without separate streams trains on.
         progress: called with (clips done, clips in all).
 
     Returns:
@@ -57,7 +59,7 @@ def prepare_corpus(
     starts = [s for s in starts if not _shard(out, split, s).exists()]
     done = 0
     for first, last in _runs(starts, shard_size):
-        encoder = _Encoder(codec, preset, batch)
+        encoder = _Encoder(codec, preset, batch, with_mix)
         pending: list[Sample] = []
         start = first
         wanted = min(last, first_seed + count) - first
@@ -94,8 +96,8 @@ def _runs(starts: Sequence[int], size: int) -> list[tuple[int, int]]:
 class _Encoder:
     """Collects clips by length and encodes full batches."""
 
-    def __init__(self, codec: Codec, preset: Preset, batch: int) -> None:
-        self._codec, self._batch = codec, batch
+    def __init__(self, codec: Codec, preset: Preset, batch: int, with_mix: bool) -> None:
+        self._codec, self._batch, self._with_mix = codec, batch, with_mix
         self._phonemes, self._captions = PhonemeTokenizer(), CaptionTokenizer()
         self._length = preset.model.caption.length
         self._waiting: dict[int, list[CorpusItem]] = defaultdict(list)
@@ -117,9 +119,10 @@ class _Encoder:
         clips = [item.clip for item in items]
         frames = torch.from_numpy(np.stack([clip.frames for clip in clips if clip.frames is not None]))
         streams = {VIDEO: self._codec.encode_video(frames)}
-        for stream in clips[0].stems:
-            waves = torch.from_numpy(np.stack([clip.stems[stream] for clip in clips]))
-            streams[stream] = self._codec.encode_audio(waves)
+        waves = {s: torch.from_numpy(np.stack([clip.stems[s] for clip in clips])) for s in clips[0].stems}
+        if self._with_mix:
+            waves[MIX] = torch.stack(list(waves.values())).sum(0)
+        streams |= {s: self._codec.encode_audio(wave) for s, wave in waves.items()}
         arrays = {stream: x.to("cpu", torch.float16).numpy() for stream, x in streams.items()}
         return [self._sample(item, {s: a[i] for s, a in arrays.items()}) for i, item in enumerate(items)]
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from unison_core.errors import UsageError
 from unison_core.training.objective import LatentBatch
-from unison_core.types import STREAMS, VIDEO, TextInputs
+from unison_core.types import MIX, STREAMS, VIDEO, TextInputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> None:
 def read_shard(path: Path) -> Iterator[Sample]:
     """Samples of a tar."""
     for row in wds.WebDataset(str(path), shardshuffle=False, empty_check=False):
-        latents = {s: np.load(io.BytesIO(row[f"{s}.npy"])) for s in STREAMS if f"{s}.npy" in row}
+        latents = {s: np.load(io.BytesIO(row[f"{s}.npy"])) for s in (*STREAMS, MIX) if f"{s}.npy" in row}
         yield Sample(key=row["__key__"], latents=latents, meta=json.loads(row["meta.json"]))
 
 
