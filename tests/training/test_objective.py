@@ -122,7 +122,7 @@ def test_audio_alone_is_an_objective_too():
 def test_one_stream_of_mixed_sound_is_an_ablation_that_trains():
     batch = _batch()
     batch = replace(batch, latents={VIDEO: batch.latents[VIDEO], MIX: batch.latents[SPEECH]})
-    losses, model = _losses(ObjectiveConfig(tasks={"t2av": 0.5, "a2v": 0.5}, forcing=INDEPENDENT), batch, error=1.0)
+    losses, _ = _losses(ObjectiveConfig(tasks={"t2av": 0.5, "a2v": 0.5}, forcing=INDEPENDENT), batch, error=1.0)
     assert set(losses.weighted) == {VIDEO, MIX}
     assert (losses.weighted[MIX] == 0).any()
     with pytest.raises(ValueError, match="sfx alone"):
