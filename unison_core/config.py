@@ -300,7 +300,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def from_mapping(cls: type[T], data: Mapping[str, Any], where: str = "") -> T:
     """Build the dataclass `cls` from nested mappings, checking names and types."""
-    hints = _hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]
     for key in data:
         if key not in hints:
             near = difflib.get_close_matches(str(key), hints, n=1)

@@ -22,6 +22,7 @@ from unison_core.errors import UnisonError
 from unison_core.training.checkpoint import Stateful, load_checkpoint, save_checkpoint
 from unison_core.training.clock import Clock
 from unison_core.training.log import TrainingLog, progress_bar
+from unison_core.training.meter import Meter
 from unison_core.training.pool import Pool
 from unison_core.weights.resolve import PRESET_FILE
 from unison_core.weights.save import write_preset
@@ -111,28 +112,6 @@ class CodecTask(Protocol[T]):
 
     def export(self, folder: Path, entries: Sequence[T]) -> None:
         """Write the EMA weights; `entries` give the latents' statistics."""
-
-
-class Meter:
-    """Means of losses between log rows, summed on the device so that no step waits for the host."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
-        self._since = time.monotonic()
-
-    def add(self, losses: Mapping[str, Tensor]) -> None:
-        for name, loss in losses.items():
-            self._sums[name] = self._sums.get(name, torch.zeros_like(loss)) + loss.detach()
-            self._counts[name] = self._counts.get(name, 0) + 1
-
-    def take(self) -> tuple[dict[str, float], float]:
-        """Means since the last call, and the seconds it spans."""
-        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
-        now = time.monotonic()
-        seconds, self._since = now - self._since, now
-        self._sums, self._counts = {}, {}
-        return means, seconds
 
 
 @dataclass(frozen=True)

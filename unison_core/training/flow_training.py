@@ -17,6 +17,7 @@ from unison_core.training.checkpoint import load_checkpoint, save_checkpoint
 from unison_core.training.clock import Clock
 from unison_core.training.ema import EMA
 from unison_core.training.log import TrainingLog, progress_bar
+from unison_core.training.meter import Meter
 from unison_core.training.objective import LatentBatch, Losses, ObjectiveConfig, objective
 from unison_core.training.shards import LatentPool
 from unison_core.types import VIDEO
@@ -163,13 +164,13 @@ def train_flow(config: FlowTrainingConfig) -> Path:
             optimizer.zero_grad(set_to_none=True)
             clock.step += 1
             ema.update(clock.step)
-            meter.add(losses, norm)
+            _record(meter, losses, norm)
             bar(clock.progress)
             if clock.step % config.log_every == 0:
-                row = meter.row()
+                row, seconds = meter.take()
                 if not all(math.isfinite(v) for v in row.values()):
                     raise UnisonError(f"loss is not finite at step {clock.step}: {row}; lower the learning rate")
-                speed = config.log_every * config.batch * accelerator.num_processes / meter.seconds()
+                speed = config.log_every * config.batch * accelerator.num_processes / seconds
                 log.write({"step": clock.step, "elapsed_s": clock.elapsed_s, "progress": clock.progress, "lr": rate,
                            "clips_per_s": speed, "pool": len(pool), **row})  # fmt: skip
             if accelerator.is_main_process and time.monotonic() - saved > config.save_every_s:
@@ -204,40 +205,17 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig, *, fused: bool) -
     return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=fused)
 
 
-class Meter:
-    """Averages of losses between log lines, kept on the device so that steps do not wait for the host."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, Tensor] = {}
-        self._since = time.monotonic()
-
-    def add(self, losses: Losses, norm: Tensor | float | None) -> None:
-        self._put("loss", losses.total.detach(), 1.0)
-        for stream, loss in losses.plain.items():
-            counted = losses.counted[stream].to(loss)
-            self._put(f"loss_{stream}", (loss.detach() * counted).sum(), counted.sum())
-            for low in (0.0, 0.25, 0.5, 0.75):
-                inside = counted * ((losses.sigmas[stream] >= low) & (losses.sigmas[stream] < low + 0.25)).to(loss)
-                self._put(f"loss_{stream}_sigma_{low:g}", (loss.detach() * inside).sum(), inside.sum())
-        if norm is not None:
-            self._put("grad_norm", torch.as_tensor(norm).detach(), 1.0)
-
-    def row(self) -> dict[str, float]:
-        row = {k: float(v / n) for k, v in self._sums.items() if (n := float(self._counts[k])) > 0}
-        self._sums.clear()
-        self._counts.clear()
-        return row
-
-    def seconds(self) -> float:
-        """Seconds since the last call."""
-        now = time.monotonic()
-        spent, self._since = now - self._since, now
-        return spent
-
-    def _put(self, name: str, value: Tensor, count: Tensor | float) -> None:
-        self._sums[name] = self._sums.get(name, 0.0) + value
-        self._counts[name] = self._counts.get(name, 0.0) + count
+def _record(meter: Meter, losses: Losses, norm: Tensor | float | None) -> None:
+    """Loss per generated stream, in all and by quarter of the noise levels."""
+    meter.put("loss", losses.total)
+    for stream, loss in losses.plain.items():
+        counted = losses.counted[stream].to(loss)
+        meter.put(f"loss_{stream}", (loss * counted).sum(), counted.sum())
+        for low in (0.0, 0.25, 0.5, 0.75):
+            inside = counted * ((losses.sigmas[stream] >= low) & (losses.sigmas[stream] < low + 0.25)).to(loss)
+            meter.put(f"loss_{stream}_sigma_{low:g}", (loss * inside).sum(), inside.sum())
+    if norm is not None:
+        meter.put("grad_norm", norm)
 
 
 def _save(config: FlowTrainingConfig, preset: Preset, model: Unison, ema: EMA, parts: dict, generators: dict) -> None:
