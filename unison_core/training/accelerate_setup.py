@@ -13,6 +13,6 @@ def make_accelerator(config: CodecTrainingConfig, *, autocast: bool = True) -> A
     if on_gpu:
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = True
-    accelerator = Accelerator(mixed_precision=config.precision if on_gpu and autocast else "no")
+    accelerator = Accelerator(mixed_precision="bf16" if on_gpu and autocast and config.precision == "bf16" else "no")
     set_seed(config.seed)
     return accelerator

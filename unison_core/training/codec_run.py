@@ -61,7 +61,7 @@ class CodecTrainingConfig:
     ema: float = 0.999
     """Decay of the averaged weights."""
     precision: str = "bf16"
-    """`bf16` (autocast) on a GPU, or `no`; a CPU always trains in float32."""
+    """`bf16` (autocast) on a GPU, or `fp32`; a CPU always trains in float32."""
     workers: int = 4
     """Processes that make corpus items; 0 makes them in this one's thread."""
     items: int = 2000
@@ -81,8 +81,8 @@ class CodecTrainingConfig:
     """Model folder whose weights training starts from."""
 
     def __post_init__(self) -> None:
-        if self.precision not in ("bf16", "no"):
-            raise ValueError(f"precision={self.precision!r} is neither 'bf16' nor 'no'")
+        if self.precision not in ("bf16", "fp32"):
+            raise ValueError(f"precision={self.precision!r} is neither 'bf16' nor 'fp32'")
         if self.batch < 1 or self.steps < 1:
             raise ValueError(f"batch={self.batch} and steps={self.steps} must be at least 1")
 
