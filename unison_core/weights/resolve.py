@@ -70,10 +70,15 @@ def resolve(name: str, *, offline: bool = False) -> ModelFolder:
         folder, revision = _download(match["repo"], match["revision"], offline)
         return _checked(ModelFolder(name, folder, revision))
     known = bundled_names()
+    if not known:
+        raise UsageError(
+            f"unknown model {name!r}: it is no folder and no Hub id (owner/name), and this version comes without "
+            "bundled weights; docs/training.md says how to make a model folder for --model"
+        )
     near = difflib.get_close_matches(name, known, n=1)
     raise UsageError(
         f"unknown model {name!r}: it is no folder, no Hub id (owner/name) and no bundled model"
-        + (f"; did you mean {near[0]}?" if near else f" (bundled: {', '.join(known) or 'none in this installation'})")
+        + (f"; did you mean {near[0]}?" if near else f" (bundled: {', '.join(known)})")
     )
 
 
