@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 from unison_core.types import SFX, SPEECH, VIDEO
 
+ANCHORS = ("a2v", "v2a")
+"""Rows that (static picture, silence) pairs train: what the picture does when nothing sounds, and what sounds when
+nothing moves. SyncCFG's anchors (Harmony eq. 9, 10) ask the model just that; no other row may learn stillness."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task:

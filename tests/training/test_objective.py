@@ -129,6 +129,23 @@ def test_one_stream_of_mixed_sound_is_an_ablation_that_trains():
         _losses(ObjectiveConfig(tasks={"dub": 1.0}, forcing=INDEPENDENT), batch)
 
 
+def test_static_pairs_train_the_anchors_and_nothing_else():
+    batch = replace(_batch(), static=torch.arange(64) < 40)
+    _, model = _losses(ObjectiveConfig(forcing=INDEPENDENT), batch, error=1.0)
+    heard, seen = (model.sigmas[SPEECH] == 0), (model.sigmas[VIDEO] == 0).all(1)
+    assert (heard ^ seen)[:40].all()
+    assert heard[:40].any()
+    assert seen[:40].any()
+    assert not (heard | seen)[40:].any()
+
+
+def test_static_pairs_teach_the_audio_branch_alone_nothing():
+    batch = replace(_batch(), static=torch.ones(64, dtype=torch.bool))
+    batch = replace(batch, latents={s: x for s, x in batch.latents.items() if s != VIDEO})
+    losses, _ = _losses(ObjectiveConfig(forcing=INDEPENDENT), batch, error=1.0)
+    assert losses.total == 0
+
+
 def test_unknown_tasks_are_named():
     with pytest.raises(ValueError, match="lipsync"):
         ObjectiveConfig(tasks={"lipsync": 1.0})

@@ -18,6 +18,9 @@ def prepare(
     batch: Annotated[int, typer.Option("--batch", help="Clips encoded together.", min=1)] = 16,
     variants: Annotated[int, typer.Option("--variants", help="Clips that share an utterance.", min=1)] = 1,
     sentences: Annotated[Path | None, typer.Option("--sentences", help="More sentences, one a line.")] = None,
+    static: Annotated[
+        float, typer.Option("--static", help="Share of clips made still and silent.", min=0, max=1)
+    ] = 0.03,
     with_mix: Annotated[bool, typer.Option("--with-mix", help="Also encode the mix (ablation of streams).")] = False,
     device: options.Device = "auto",
     json: options.Json = False,
@@ -42,6 +45,6 @@ def prepare(
     with output.steps(f"encoding {count} clips") as progress:
         written = prepare_corpus(
             out, codec, preset, count=count, first_seed=seed, workers=workers, batch=batch,
-            variants=variants, sentences=sentences, with_mix=with_mix, progress=progress,
+            variants=variants, sentences=sentences, with_mix=with_mix, p_static=static, progress=progress,
         )  # fmt: skip
     output.result({"shards": str(out), "written": written}, str(out))

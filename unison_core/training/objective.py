@@ -15,7 +15,7 @@ from torch import Tensor
 from unison_core.diffusion.flow import interpolate, velocity
 from unison_core.diffusion.forcing import ForcingConfig, draw_sigmas, forcing_weights
 from unison_core.model.unison import Unison
-from unison_core.tasks import TASKS, Task
+from unison_core.tasks import ANCHORS, TASKS, Task
 from unison_core.types import AUDIO_STREAMS, MIX, SFX, SPEECH, STREAMS, VIDEO, Latents, TextInputs
 
 
@@ -46,11 +46,19 @@ class ObjectiveConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LatentBatch:
-    """B clips of one length: clean latents by stream, tokenised prompts, and the number of pixel frames."""
+    """B clips of one length.
+
+    Attributes:
+        latents: clean latents by stream.
+        text: tokenised prompts.
+        frames: pixel frames.
+        static: bool `(B,)`, True for (static picture, silence) pairs; None is none of them.
+    """
 
     latents: Latents
     text: TextInputs
     frames: int
+    static: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +104,7 @@ def objective(
     """
     streams = tuple(batch.latents)
     count = len(batch.text)
-    tasks = assign_tasks(config.tasks, count, generator, streams, config.task_weights)
+    tasks = assign_tasks(config.tasks, count, generator, streams, config.task_weights, batch.static)
     draw = draw_sigmas(config.forcing, config.forcing.schedule.at(progress), count, generator)
     sigma = {s: torch.where(tasks.given[s], 0.0, draw.of(s)) for s in streams}
     levels = {s: _spread(sigma[s], x, tasks.first_frame) if s == VIDEO else sigma[s] for s, x in batch.latents.items()}
@@ -126,17 +134,31 @@ def assign_tasks(
     generator: torch.Generator,
     streams: tuple[str, ...] = STREAMS,
     weights: Mapping[str, float] | None = None,
+    static: Tensor | None = None,
 ) -> Assignment:
-    """Draw a row of the task table for every sample; `weights` replace the table's loss factors.
+    """Draw a row of the task table for every sample.
+
+    Args:
+        mix: probability of each row.
+        count: samples.
+        generator: source of randomness.
+        streams: streams of the batch.
+        weights: loss factors that replace the table's.
+        static: bool `(count,)`, samples that train the anchors' rows only; without video they train nothing.
 
     Raises:
         ValueError: a row gives one stem to a model whose only audio stream is the mix of both.
     """
     weights = weights or {}
     device = generator.device
-    rows = [TASKS[name] for name in mix]
-    chances = torch.tensor([mix[row.name] for row in rows], dtype=torch.float, device=device)
+    rows = [TASKS[name] for name in dict.fromkeys((*mix, *ANCHORS))]
+    chances = torch.tensor([mix.get(row.name, 0.0) for row in rows], dtype=torch.float, device=device)
     choice = torch.multinomial(chances, count, replacement=True, generator=generator)
+    if static is not None:
+        anchors = ANCHORS if VIDEO in streams else ("a2v",)
+        places = torch.tensor([rows.index(TASKS[name]) for name in anchors], device=device)
+        drawn = places[torch.randint(len(anchors), (count,), generator=generator, device=device)]
+        choice = torch.where(static, drawn, choice)
 
     def column(values: list[float]) -> Tensor:
         return torch.tensor(values, device=device)[choice]

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ def prepare_corpus(
     variants: int = 1,
     sentences: Path | None = None,
     with_mix: bool = False,
+    p_static: float = 0.03,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Stream `count` clips of the procedural corpus through the codecs into `out`/corpus-SPLIT-*.tar.
@@ -49,6 +50,7 @@ def prepare_corpus(
         variants: clips in a row that share an utterance under another look and other sounds.
         sentences: more training sentences, a text file or a folder of fortunes.
         with_mix: also encode the sum of the stems, which the ablation without separate streams trains on.
+        p_static: share of clips that become pairs of a static picture and silence.
         progress: called with (clips done, clips in all).
 
     Returns:
@@ -59,7 +61,7 @@ def prepare_corpus(
     starts = [s for s in starts if not _shard(out, split, s).exists()]
     done = 0
     for first, last in _runs(starts, shard_size):
-        encoder = _Encoder(codec, preset, batch, with_mix)
+        encoder = _Encoder(codec, preset, batch, with_mix, p_static)
         pending: list[Sample] = []
         start = first
         wanted = min(last, first_seed + count) - first
@@ -93,22 +95,34 @@ def _runs(starts: Sequence[int], size: int) -> list[tuple[int, int]]:
     return runs
 
 
+def still(item: CorpusItem) -> CorpusItem:
+    """The clip with its first frame throughout, and in silence; its prompt stays, as SyncCFG's anchors keep it."""
+    clip = item.clip
+    frames = None if clip.frames is None else np.repeat(clip.frames[:1], len(clip.frames), axis=0)
+    stems = {stream: np.zeros_like(wave) for stream, wave in clip.stems.items()}
+    return replace(item, clip=replace(clip, frames=frames, stems=stems))
+
+
 class _Encoder:
     """Collects clips by length and encodes full batches."""
 
-    def __init__(self, codec: Codec, preset: Preset, batch: int, with_mix: bool) -> None:
-        self._codec, self._batch, self._with_mix = codec, batch, with_mix
+    def __init__(self, codec: Codec, preset: Preset, batch: int, with_mix: bool, p_static: float) -> None:
+        self._codec, self._batch, self._with_mix, self._p_static = codec, batch, with_mix, p_static
         self._phonemes, self._captions = PhonemeTokenizer(), CaptionTokenizer()
         self._length = preset.model.caption.length
         self._waiting: dict[int, list[CorpusItem]] = defaultdict(list)
 
     def add(self, item: CorpusItem) -> list[Sample]:
         group = self._waiting[item.scene.frames]
-        group.append(item)
+        group.append(still(item) if self._is_static(item) else item)
         if len(group) < self._batch:
             return []
         self._waiting[item.scene.frames] = []
         return self._encode(group)
+
+    def _is_static(self, item: CorpusItem) -> bool:
+        """Whether this clip is a static pair: a draw of its own seed, whatever the order of clips."""
+        return bool(np.random.default_rng((item.scene.seed, 1)).random() < self._p_static)
 
     def flush(self) -> list[Sample]:
         rest = [sample for group in self._waiting.values() if group for sample in self._encode(group)]
@@ -143,5 +157,6 @@ class _Encoder:
             "ambience": scene.ambience,
             "events_s": scene.events_s,
             "look": asdict(scene.look),
+            "static": self._is_static(item),
         }
         return Sample(key=f"{scene.seed:08d}", latents=latents, meta=meta)

@@ -100,7 +100,7 @@ class LatentPool:
 
     def __len__(self) -> int:
         with self._lock:
-            return sum(len(fields["index"]) for fields in self._buckets.values())
+            return sum(len(fields["static"]) for fields in self._buckets.values())
 
     def sample(self, count: int, generator: torch.Generator) -> LatentBatch:
         """Draw a batch of one clip length, lengths in proportion to their samples; generator on the CPU."""
@@ -108,10 +108,10 @@ class LatentPool:
             raise self._failure
         with self._lock:
             frames = sorted(self._buckets)
-            sizes = torch.tensor([len(self._buckets[f]["index"]) for f in frames], dtype=torch.float)
+            sizes = torch.tensor([len(self._buckets[f]["static"]) for f in frames], dtype=torch.float)
             chosen = frames[int(torch.multinomial(sizes, 1, generator=generator))]
             bucket = self._buckets[chosen]
-        index = torch.randint(len(bucket["index"]), (count,), generator=generator).to(self._device)
+        index = torch.randint(len(bucket["static"]), (count,), generator=generator).to(self._device)
         latents = {s: bucket[s][index].float() for s in self._streams}
         text = TextInputs(
             caption_ids=bucket["caption_ids"][index],
@@ -121,7 +121,7 @@ class LatentPool:
             span_s=bucket["span_s"][index],
             dropped=torch.zeros(count, dtype=torch.bool, device=self._device),
         )
-        return LatentBatch(latents=latents, text=text, frames=chosen)
+        return LatentBatch(latents=latents, text=text, frames=chosen, static=bucket["static"][index])
 
     def statistics(self) -> dict[str, tuple[Tensor, Tensor]]:
         """Mean and standard deviation per channel of every stream, over the pool."""
@@ -166,7 +166,7 @@ class LatentPool:
             "phoneme_ids": _padded(phonemes, self._phoneme_length, torch.long),
             "phoneme_weights": _padded(weights, self._phoneme_length, torch.float),
             "span_s": torch.tensor(meta["span_s"] or (0.0, 0.0), dtype=torch.float),
-            "index": torch.tensor(0),
+            "static": torch.tensor(bool(meta.get("static", False))),
         }
 
 

@@ -1,0 +1,71 @@
+"""Latent shards: what is written is drawn, lengths are not mixed, new shards are taken in."""
+
+import numpy as np
+import pytest
+import torch
+
+from unison_core.corpus.sample import CorpusItem
+from unison_core.errors import UsageError
+from unison_core.training.prepare import still
+from unison_core.training.shards import LatentPool, Sample, read_shard, write_shard
+from unison_core.types import SFX, SPEECH, VIDEO, Clip
+
+
+def _sample(i, frames=41, static=False):
+    rng = np.random.default_rng(i)
+    t, n = (frames - 1) // 4 + 1, frames
+    meta = {"frames": frames, "caption_ids": [i, 2], "phoneme_ids": [3] if i % 2 else [], "span_s": None,
+            "phoneme_weights": [0.1] if i % 2 else [], "static": static}  # fmt: skip
+    latents = {VIDEO: rng.standard_normal((2, t, 2, 2)), SPEECH: rng.standard_normal((n, 3)), SFX: np.full((n, 3), i)}
+    return Sample(key=f"{i:04d}", latents=latents, meta=meta)
+
+
+def _pool(folder, **options):
+    return LatentPool(folder, torch.device("cpu"), caption_length=4, phoneme_length=5, **options)
+
+
+def test_a_shard_reads_back(tmp_path):
+    write_shard(tmp_path / "a.tar", [_sample(1), _sample(2, static=True)])
+    one, two = read_shard(tmp_path / "a.tar")
+    assert np.allclose(one.latents[VIDEO], _sample(1).latents[VIDEO], atol=1e-2)
+    assert not one.meta["static"]
+    assert two.meta["static"]
+    assert [f.name for f in tmp_path.iterdir()] == ["a.tar"]
+
+
+def test_a_batch_has_one_length_and_keeps_rows_together(tmp_path):
+    write_shard(tmp_path / "a.tar", [_sample(i, 41 if i < 4 else 53) for i in range(1, 8)])
+    pool, draw = _pool(tmp_path), torch.Generator().manual_seed(0)
+    for _ in range(10):
+        batch = pool.sample(3, draw)
+        assert batch.latents[SPEECH].shape[1] == batch.frames
+        rows = batch.latents[SFX][:, 0, 0].long()
+        assert torch.equal(batch.text.caption_ids[:, 0], rows)
+        assert torch.equal(batch.text.phoneme_mask.any(1), rows % 2 == 1)
+        assert ((rows < 4) == (batch.frames == 41)).all()
+
+
+def test_shards_that_appear_later_are_taken_in(tmp_path):
+    write_shard(tmp_path / "a.tar", [_sample(1)])
+    pool = _pool(tmp_path)
+    write_shard(tmp_path / "b.tar", [_sample(2), _sample(3)])
+    pool._scan()
+    assert len(pool) == 3
+
+
+def test_an_empty_folder_and_missing_streams_are_named(tmp_path):
+    with pytest.raises(UsageError, match="0 samples"):
+        _pool(tmp_path)
+    with pytest.raises(UsageError, match="not a folder"):
+        _pool(tmp_path / "none")
+    write_shard(tmp_path / "a.tar", [Sample(key="0", latents={SPEECH: np.zeros((2, 3))}, meta=_sample(0).meta)])
+    with pytest.raises(UsageError, match="no video latents"):
+        _pool(tmp_path)
+
+
+def test_a_static_pair_neither_moves_nor_sounds():
+    frames = np.random.default_rng(0).integers(0, 255, (5, 4, 4, 3), dtype=np.uint8)
+    clip = Clip(frames=frames, fps=25.0, stems={SPEECH: np.ones(8), SFX: np.ones(8)}, rate_hz=16000)
+    made = still(CorpusItem(scene=None, clip=clip)).clip
+    assert (made.frames == frames[0]).all()
+    assert not any(wave.any() for wave in made.stems.values())
