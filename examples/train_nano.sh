@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The commands that train unison-nano from an empty folder on one GPU (16 CPU cores draw and speak the corpus).
 # Needs the Debian packages flite and fortunes, and the extra `corpus`. A second run goes on where the first stopped.
-#   WORKERS=14 CLIPS=60000 examples/train_nano.sh            everything, in about half an hour on one H200
+#   WORKERS=14 CLIPS=60000 examples/train_nano.sh            everything
 #   AUDIO_MINUTES=4 JOINT_MINUTES=11 examples/train_nano.sh  the time of stages 1 and 2
 set -euo pipefail
 cd "$(dirname "$0")/.."
