@@ -114,8 +114,6 @@ class NodeConfig:
     """RoPE positions are seconds times this rate, on both sides."""
     video_to_audio: bool = True
     audio_to_video: bool = True
-    style_alignment: bool = False
-    """Global style alignment of a reference voice with the video (Harmony)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,8 +148,6 @@ class CaptionConfig:
     """`bundled`: a small transformer trained jointly. `external`: frozen umT5 (video) and CLIP text (audio)."""
     length: int
     """Tokens; shorter captions are zero-padded and not masked, as Wan does."""
-    audio_length: int | None = None
-    """Tokens that the audio branch reads, where it differs (CLIP text: 77)."""
     vocab: int = 0
     dim: int = 0
     layers: int = 0
@@ -250,8 +246,6 @@ class SamplingConfig:
     """Text guidance scale per stream."""
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     """Guidance is applied at sigmas inside this interval."""
-    tie_audio: bool = True
-    """Both audio streams share one sigma."""
 
 
 @dataclass(frozen=True, kw_only=True)
