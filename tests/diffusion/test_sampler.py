@@ -5,7 +5,7 @@ import torch
 
 from unison_core.diffusion.guidance import TextGuidance, guided
 from unison_core.diffusion.sampler import noise_like, sample
-from unison_core.diffusion.schedule import sigma_schedule, stream_schedules
+from unison_core.diffusion.schedule import stream_schedules
 from unison_core.types import SFX, SPEECH, STREAMS, VIDEO
 
 SHAPES = {VIDEO: (2, 3, 4, 4), SPEECH: (5, 2), SFX: (5, 2)}
@@ -52,7 +52,7 @@ def test_noise_of_a_sample_does_not_depend_on_its_batch():
 
 
 def test_schedule_runs_from_one_to_zero():
-    s = sigma_schedule(10, 5.0)
+    s = stream_schedules(10, shifts=dict.fromkeys(STREAMS, 5.0))[VIDEO]
     assert s[0] == 1
     assert s[-1] == 0
     assert (s.diff() < 0).all()

@@ -16,13 +16,6 @@ LEADS: Mapping[str, tuple[str, ...]] = {"none": (), "video": (VIDEO,), "audio": 
 """Which streams run ahead."""
 
 
-def sigma_schedule(steps: int, amount: float = 1.0) -> Tensor:
-    """Descending noise levels `(steps + 1,)` from 1 to 0, shifted by `amount`; float32."""
-    if steps < 1:
-        raise ValueError(f"steps={steps} must be at least 1")
-    return shift(torch.linspace(1, 0, steps + 1), amount)
-
-
 def stream_schedules(
     steps: int,
     *,
@@ -41,8 +34,10 @@ def stream_schedules(
         lead_amount: how far ahead, in [0, 1]: at amount a, a follower starts when the leader has done a of its way.
 
     Raises:
-        ValueError: an unknown lead, or an amount outside [0, 1].
+        ValueError: no step, an unknown lead, or an amount outside [0, 1].
     """
+    if steps < 1:
+        raise ValueError(f"steps={steps} must be at least 1")
     if lead not in LEADS:
         raise ValueError(f"lead={lead!r} is none of {', '.join(LEADS)}")
     if not 0 <= lead_amount <= 1:

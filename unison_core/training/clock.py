@@ -9,6 +9,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
+
 
 @dataclass
 class Clock:
@@ -40,10 +42,13 @@ class Clock:
         by_time = self.elapsed_s / (60 * self.minutes) if self.minutes else 0.0
         return min(1.0, max(self.step / self.steps, by_time))
 
-    def cosine(self, warmup: int) -> float:
-        """Factor on the learning rate: linear warm-up over `warmup` steps, cosine to 0 at progress 1."""
-        rise = min(1.0, (self.step + 1) / max(warmup, 1))
-        return rise * 0.5 * (1 + math.cos(math.pi * self.progress))
+    def rise(self, warmup: int) -> float:
+        """Factor on the learning rate: linear warm-up over `warmup` steps, then 1."""
+        return min(1.0, (self.step + 1) / max(warmup, 1))
+
+    def cosine(self, warmup: int, final: float = 0.0) -> float:
+        """Factor on the learning rate: warm-up, and a cosine from 1 to `final` at progress 1."""
+        return self.rise(warmup) * (final + (1 - final) * 0.5 * (1 + math.cos(math.pi * self.progress)))
 
     def state_dict(self) -> dict[str, float]:
         return {"step": self.step, "spent_s": self.elapsed_s}
@@ -51,3 +56,9 @@ class Clock:
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         self.step, self.spent_s = int(state["step"]), float(state["spent_s"])
         self.start()
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the rate of every parameter group."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate

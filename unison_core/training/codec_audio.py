@@ -21,8 +21,8 @@ from unison_core.config import load_preset
 from unison_core.corpus.sample import CorpusItem
 from unison_core.training.accelerate_setup import make_accelerator
 from unison_core.training.checkpoint import Stateful
-from unison_core.training.clock import Clock
-from unison_core.training.codec_run import CodecRun, CodecTrainingConfig, Sources, corpus_sources, set_learning_rate
+from unison_core.training.clock import Clock, set_learning_rate
+from unison_core.training.codec_run import CodecRun, CodecTrainingConfig, Sources, corpus_sources
 from unison_core.training.ema import EMA
 from unison_core.training.latent_noise import channel_stats, disturb
 from unison_core.training.segments import SegmentConfig, Stem, draw_segments, split_stems

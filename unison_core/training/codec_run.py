@@ -28,7 +28,6 @@ from unison_core.weights.resolve import PRESET_FILE
 from unison_core.weights.save import write_preset
 
 T = TypeVar("T")
-Entry = TypeVar("Entry")
 ENDLESS = 2**31
 """Items of a stream that is read until training ends."""
 
@@ -220,12 +219,6 @@ class CodecRun(Generic[T]):
 
     def _generators(self) -> dict[str, torch.Generator]:
         return {**self.task.generators, "draw": self.draw}
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the rate of every parameter group."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
 
 
 def ensure_preset(folder: Path, preset: Preset) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from unison_core.config import Preset, load_preset
 from unison_core.errors import UnisonError
 from unison_core.model.unison import Unison
 from unison_core.training.checkpoint import load_checkpoint, save_checkpoint
-from unison_core.training.clock import Clock
+from unison_core.training.clock import Clock, set_learning_rate
 from unison_core.training.ema import EMA
 from unison_core.training.log import TrainingLog, progress_bar
 from unison_core.training.meter import Meter
@@ -24,6 +25,8 @@ from unison_core.types import VIDEO
 from unison_core.weights.save import save_model
 from unison_core.weights.state import load_model_state
 
+QUARTERS = 4
+"""Ranges of sigma that losses are logged for."""
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 """Accelerate's names of mixed precision."""
 
@@ -62,14 +65,12 @@ class OptimizerConfig:
         if self.schedule not in ("cosine", "constant", "steps"):
             raise ValueError(f"schedule={self.schedule!r} is none of cosine, constant, steps")
 
-    def factor(self, step: int, progress: float) -> float:
-        """Factor on lr at a step and a fraction of training."""
-        warm = min(1.0, (step + 1) / max(self.warmup, 1))
+    def rate(self, clock: Clock) -> float:
+        """Learning rate at a moment of training."""
         if self.schedule == "cosine":
-            return warm * (self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))))
-        if self.schedule == "steps":
-            return warm * 0.1 ** sum(progress >= m for m in self.milestones)
-        return warm
+            return self.lr * clock.cosine(self.warmup, self.final)
+        drops = sum(clock.progress >= m for m in self.milestones) if self.schedule == "steps" else 0
+        return self.lr * clock.rise(self.warmup) * 0.1**drops
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,9 +154,8 @@ def train_flow(config: FlowTrainingConfig) -> Path:
     saved = time.monotonic()
     with progress_bar(f"training {config.stage}", enabled=accelerator.is_main_process) as bar:
         while clock.progress < 1:
-            rate = config.optimizer.lr * config.optimizer.factor(clock.step, clock.progress)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+            rate = config.optimizer.rate(clock)
+            set_learning_rate(optimizer, rate)
             batch = pool.sample(config.batch, draw)
             losses = module(batch, clock.progress, noise)
             accelerator.backward(losses.total)
@@ -211,9 +211,10 @@ def _record(meter: Meter, losses: Losses, norm: Tensor | float | None) -> None:
     for stream, loss in losses.plain.items():
         counted = losses.counted[stream].to(loss)
         meter.put(f"loss_{stream}", (loss * counted).sum(), counted.sum())
-        for low in (0.0, 0.25, 0.5, 0.75):
-            inside = counted * ((losses.sigmas[stream] >= low) & (losses.sigmas[stream] < low + 0.25)).to(loss)
-            meter.put(f"loss_{stream}_sigma_{low:g}", (loss * inside).sum(), inside.sum())
+        inside = F.one_hot((losses.sigmas[stream] * QUARTERS).long().clamp(max=QUARTERS - 1), QUARTERS).to(loss)
+        sums, counts = (loss * counted) @ inside, counted @ inside
+        for quarter in range(QUARTERS):
+            meter.put(f"loss_{stream}_sigma_{quarter / QUARTERS:g}", sums[quarter], counts[quarter])
     if norm is not None:
         meter.put("grad_norm", norm)
 

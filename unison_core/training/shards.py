@@ -23,7 +23,7 @@ from torch import Tensor
 
 from unison_core.errors import UsageError
 from unison_core.training.objective import LatentBatch
-from unison_core.types import MIX, STREAMS, VIDEO, TextInputs
+from unison_core.types import MIX, STREAMS, TextInputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,15 +122,6 @@ class LatentPool:
             dropped=torch.zeros(count, dtype=torch.bool, device=self._device),
         )
         return LatentBatch(latents=latents, text=text, frames=chosen, static=bucket["static"][index])
-
-    def statistics(self) -> dict[str, tuple[Tensor, Tensor]]:
-        """Mean and standard deviation per channel of every stream, over the pool."""
-        result = {}
-        for stream in self._streams:
-            dim = 1 if stream == VIDEO else 2
-            rows = torch.cat([b[stream].transpose(0, dim).flatten(1).float() for b in self._buckets.values()], 1)
-            result[stream] = (rows.mean(1), rows.std(1))
-        return result
 
     def _follow(self, interval_s: float) -> None:
         while True:

@@ -22,8 +22,8 @@ from unison_core.config import Preset, load_preset
 from unison_core.corpus.sample import CorpusItem
 from unison_core.training.accelerate_setup import make_accelerator
 from unison_core.training.checkpoint import Stateful
-from unison_core.training.clock import Clock
-from unison_core.training.codec_run import CodecRun, CodecTrainingConfig, Sources, corpus_sources, set_learning_rate
+from unison_core.training.clock import Clock, set_learning_rate
+from unison_core.training.codec_run import CodecRun, CodecTrainingConfig, Sources, corpus_sources
 from unison_core.training.discriminators import (
     DiscriminatorConfig,
     Discriminators,
