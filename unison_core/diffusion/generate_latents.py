@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from unison_core.diffusion.guidance import TextGuidance, guided
+from unison_core.diffusion.evaluations import Evaluations, JointModel
+from unison_core.diffusion.guidance import NULL, PROMPT, Term, TextGuidance, guided
 from unison_core.diffusion.sampler import noise_like, sample
 from unison_core.diffusion.schedule import stream_schedules
+from unison_core.diffusion.sync_cfg import SyncGuidance
 from unison_core.tasks import Task
-from unison_core.types import STREAMS, VIDEO, Latents, Sigmas, TextInputs
+from unison_core.types import STREAMS, VIDEO, Latents, TextInputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,22 +23,31 @@ class SamplerSettings:
         steps: Euler steps.
         shift: time shift per stream.
         guidance: text guidance.
+        sync: SyncCFG; None is off.
         lead: `none`, `video` or `audio` runs ahead; lead_amount says how far, in [0, 1].
     """
 
     steps: int
     shift: Mapping[str, float]
     guidance: TextGuidance
+    sync: SyncGuidance | None = None
     lead: str = "none"
     lead_amount: float = 0.0
 
 
-class JointModel(Protocol):
-    """What sampling needs of a model: conditions once per clip, velocities per step."""
+@dataclass(frozen=True, kw_only=True)
+class Sampled:
+    """Latents of all streams and what they cost.
 
-    def encode(self, text: TextInputs, frames: int) -> Any: ...
+    Attributes:
+        latents: float32 by stream; given streams as they were.
+        evaluations: rows that the model computed, over all steps.
+        at_once: evaluations that memory held in one forward.
+    """
 
-    def __call__(self, latents: Latents, sigmas: Sigmas, conditions: Any) -> Latents: ...
+    latents: dict[str, Tensor]
+    evaluations: int
+    at_once: int
 
 
 @torch.inference_mode()
@@ -55,7 +65,7 @@ def generate_latents(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     progress: Callable[[int, int], None] | None = None,
-) -> dict[str, Tensor]:
+) -> Sampled:
     """Sample latents of all streams.
 
     Args:
@@ -68,9 +78,6 @@ def generate_latents(
         task: which streams are given.
         given: their clean latents by stream, B rows; for a given first frame the video entry holds it at index 0.
         progress: called with (steps done, steps).
-
-    Returns:
-        Float32 latents by stream; given streams come back unchanged.
     """
     given = given or {}
     missing = sorted(task.given - given.keys()) or ([VIDEO] if task.first_frame and VIDEO not in given else [])
@@ -84,14 +91,10 @@ def generate_latents(
     schedules = stream_schedules(
         settings.steps, shifts=settings.shift, given=task.given, lead=settings.lead, lead_amount=settings.lead_amount
     )
-    conditions = model.encode(text.to(str(device)), frames)
-    doubled = model.encode(text.stack(null).to(str(device)), frames)
-
-    def branch(bound: Any) -> Callable[[Latents, Sigmas], Latents]:
-        return lambda x, sigmas: model({s: x[s].to(dtype) for s in STREAMS}, sigmas, bound)
-
-    velocity = guided(branch(conditions), branch(doubled), settings.guidance)
-    return sample(velocity, start, schedules, first_frame=task.first_frame, progress=progress)
+    terms: list[Term] = [settings.guidance, *(settings.sync.terms() if settings.sync else [])]
+    evaluate = Evaluations(model, {PROMPT: text.to(str(device)), NULL: null.to(str(device))}, frames, dtype)
+    latents = sample(guided(evaluate, terms), start, schedules, first_frame=task.first_frame, progress=progress)
+    return Sampled(latents=latents, evaluations=evaluate.count, at_once=evaluate.at_once)
 
 
 def latent_shapes(
