@@ -244,6 +244,8 @@ class SamplingConfig:
     """Time shift of the sigma schedule: shift * s / (1 + (shift - 1) * s)."""
     text_scale: Mapping[str, float] = field(default_factory=lambda: {"video": 6.0, "speech": 6.0, "sfx": 6.0})
     """Text guidance scale per stream."""
+    sync_scale: Mapping[str, float] = field(default_factory=dict)
+    """SyncCFG scale per stream (Harmony eq. 9, 10); streams left out have 1, which is off."""
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     """Guidance is applied at sigmas inside this interval."""
 

@@ -6,7 +6,7 @@ import torch
 from unison_core.diffusion.evaluations import Evaluations
 from unison_core.diffusion.generate_latents import SamplerSettings, generate_latents
 from unison_core.diffusion.guidance import NULL, PROMPT, State, TextGuidance, guided
-from unison_core.diffusion.sync_cfg import SilentAnchor, StillAnchor, SyncGuidance
+from unison_core.diffusion.sync_cfg import REFRESH, SilentAnchor, StillAnchor, SyncGuidance
 from unison_core.tasks import TASKS
 from unison_core.types import AUDIO_STREAMS, SFX, SPEECH, STREAMS, VIDEO, TextInputs
 
@@ -138,6 +138,16 @@ def test_a_given_first_frame_is_known_at_once_and_made_still_once():
         assert anchor.active(sigmas) == {SFX}
         anchor.anchor(state)
     assert len(shown) == 1
+
+
+def test_an_estimated_frame_is_made_still_anew_every_few_steps():
+    shown = []
+    anchor = StillAnchor({**ONES, SFX: 2.0}, lambda video: (shown.append(video.mean().item()), video)[1])
+    for step in range(2 * REFRESH + 1):
+        state = State(latents=_latents(float(step)), sigmas=_levels(0.5))
+        anchor.watch(state, _latents(0.0))
+        anchor.anchor(state)
+    assert shown == [0, REFRESH, 2 * REFRESH]
 
 
 def test_given_streams_need_no_anchor():

@@ -5,7 +5,7 @@
 
 Both anchors are given streams (sigma = 0), as the A2V and V2A rows train them, and read the user's words. The still
 picture is the clip's own first frame: given, or as estimated one step before, so that text to audio-video starts
-its audio term at the second step.
+its audio term at the second step. That estimate is made still anew every REFRESH steps: it goes through the video codec.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +17,9 @@ from torch import Tensor
 from unison_core.diffusion.flow import denoised
 from unison_core.diffusion.guidance import State, Term, movable
 from unison_core.types import AUDIO_STREAMS, VIDEO, Latents, Sigmas
+
+REFRESH = 4
+"""Steps that share one still picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,23 +70,24 @@ class StillAnchor:
     def __init__(self, scale: Mapping[str, float], still: Callable[[Tensor], Tensor]) -> None:
         self.scale, self._still = scale, still
         self._picture: Tensor | None = None
+        self._age = 0
+        """Steps that `_picture` has served."""
         self._estimate: Tensor | None = None
-        """Video latents whose first frame the still picture shows; None before the first is known."""
+        """Video latents whose first frame the next still picture shows; None before the second step."""
 
     def active(self, sigmas: Sigmas) -> frozenset[str]:
-        if self._picture is None and self._estimate is None and not _first_frame_is_given(sigmas):
+        if self._estimate is None and not _first_frame_is_given(sigmas):
             return frozenset()
         return movable(self.scale, sigmas) - {VIDEO}
 
     def anchor(self, state: State) -> State:
-        video = state.latents[VIDEO]
-        if _first_frame_is_given(state.sigmas):
-            if self._picture is None:
-                self._picture = self._still(video).to(video)
-            picture = self._picture
-        else:
-            assert self._estimate is not None
-            picture = self._still(self._estimate).to(video)
+        known = _first_frame_is_given(state.sigmas)
+        source = state.latents[VIDEO] if known else self._estimate
+        assert source is not None
+        if self._picture is None or (not known and self._age == REFRESH):
+            self._picture, self._age = self._still(source).to(source), 0
+        self._age += 1
+        picture = self._picture
         still = {VIDEO: torch.zeros_like(state.sigmas[VIDEO])}
         return replace(state, latents={**state.latents, VIDEO: picture}, sigmas={**state.sigmas, **still})
 

@@ -20,13 +20,7 @@ def run(arguments: Sequence[str], feed: Iterable[bytes] = ()) -> bytes:
     Raises:
         UnisonError: ffmpeg is missing or ends with an error; the message is ffmpeg's last line.
     """
-    try:
-        import imageio_ffmpeg
-
-        program = imageio_ffmpeg.get_ffmpeg_exe()
-    except (ImportError, RuntimeError) as error:
-        raise UnisonError(f"ffmpeg is missing ({error}): pip install imageio-ffmpeg") from error
-    command = [program, "-hide_banner", "-nostdin" if not feed else "-y", "-loglevel", "error", *arguments]
+    command = [_program(), "-hide_banner", "-nostdin" if not feed else "-y", "-loglevel", "error", *arguments]
     if not feed:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         return _output(done.returncode, done.stdout, done.stderr)
@@ -43,6 +37,13 @@ def run(arguments: Sequence[str], feed: Iterable[bytes] = ()) -> bytes:
             raise
         out, err = process.communicate()
         return _output(process.returncode, out, err)
+
+
+def describe(path: Path) -> str:
+    """What ffmpeg says of a media file's container and streams, or why it cannot read it."""
+    command = [_program(), "-hide_banner", "-nostdin", "-i", str(path)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return done.stderr.decode(errors="replace").replace("At least one output file must be specified", "")
 
 
 def write_tags(path: Path, tags: dict[str, str]) -> None:
@@ -77,6 +78,15 @@ def read_tags(path: Path) -> dict[str, str]:
         else:
             value += char
     return tags
+
+
+def _program() -> str:
+    try:
+        import imageio_ffmpeg
+
+        return imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError) as error:
+        raise UnisonError(f"ffmpeg is missing ({error}): pip install imageio-ffmpeg") from error
 
 
 def _escape(text: str) -> str:

@@ -4,7 +4,7 @@ import errno
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from unison_core.errors import UnisonError, UsageError
+from unison_core.media.remux import SourcePicture, mux_with_sound
 from unison_core.types import SFX, SPEECH
 from unison_core.weights.resolve import sha256
 
@@ -33,6 +34,7 @@ class Generation:
         rate_hz: sample rate.
         metadata: the provenance record; JSON data.
         latents: latents by stream, `(C, T, H, W)` and `(N, C)`, float32.
+        source: the video that was given, whose own picture `save` writes; `frames` are what the model saw of it.
     """
 
     frames: np.ndarray
@@ -43,6 +45,7 @@ class Generation:
     rate_hz: int
     metadata: Mapping[str, Any]
     latents: Mapping[str, Tensor] = field(repr=False)
+    source: SourcePicture | None = None
 
     @property
     def warnings(self) -> list[str]:
@@ -77,7 +80,12 @@ class Generation:
 
                 write_png(partial / PREVIEW_FILE, self.preview())
             record = {**self.metadata, "files": {name: sha256(partial / name) for name in waves}}
-            write_mp4(partial / VIDEO_FILE, self.frames, self.fps, partial / MIX_FILE, record)
+            if self.source is None:
+                write_mp4(partial / VIDEO_FILE, self.frames, self.fps, partial / MIX_FILE, record)
+            else:
+                record = dict(mux_with_sound(
+                    partial / VIDEO_FILE, self.source, partial / MIX_FILE, partial_record(record, "picture")
+                ))  # fmt: skip
             others = [VIDEO_FILE, *([PREVIEW_FILE] if preview else [])]
             record["files"] = {**record["files"], **{name: sha256(partial / name) for name in others}}
             (partial / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -98,6 +106,11 @@ class Generation:
     def stems(self) -> dict[str, np.ndarray]:
         """Waveforms by audio stream."""
         return {SPEECH: self.speech, SFX: self.sfx}
+
+
+def partial_record(record: Mapping[str, Any], key: str) -> Callable[[str], Mapping[str, Any]]:
+    """The record with a fact about its output filled in later."""
+    return lambda fact: {**record, "output": {**record["output"], key: fact}}
 
 
 @contextmanager

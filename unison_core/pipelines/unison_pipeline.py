@@ -1,31 +1,38 @@
-"""Caption and transcript -> clip: the Python interface under the command line.
+"""Words, sound, video, image -> clip: the Python interface under the command line.
 
 pipeline = UnisonPipeline.from_pretrained("unison-nano")
 pipeline.generate(caption="A woman talks while a drum is struck", transcript="We start now").save("out")
+pipeline.a2v(speech="talk.wav", caption="A man talks while rain falls").save("out-2")
+pipeline.v2a(video="clip.mp4", transcript="Good evening", keep="sfx").save("out-3")
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from unison_core.config import Preset, to_mapping
-from unison_core.diffusion.generate_latents import SamplerSettings, generate_latents, latent_shapes
+from unison_core.diffusion.generate_latents import Sampled, SamplerSettings, generate_latents, latent_shapes
 from unison_core.diffusion.guidance import TextGuidance
-from unison_core.errors import UnisonError
+from unison_core.diffusion.sync_cfg import SyncGuidance
+from unison_core.errors import UnisonError, UsageError
 from unison_core.media.mix import Mixed, mix_stems
 from unison_core.media.onsets import onsets_s
+from unison_core.media.remux import SourcePicture
 from unison_core.pipelines.checks import check_outputs
 from unison_core.pipelines.device import PRECISIONS, choose_device, choose_precision, device_name
 from unison_core.pipelines.generation import Generation
+from unison_core.pipelines.given_checks import check_given
+from unison_core.pipelines.given_media import GivenMedia, encode_given, fitted, read_given, resampled
 from unison_core.pipelines.loading import Loaded, check_model, load
 from unison_core.pipelines.record import VERSION, content_hashes, versions
 from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
+from unison_core.pipelines.separating import Separator, bundled_separator
 from unison_core.pipelines.stopwatch import Stopwatch
-from unison_core.tasks import TASKS
 from unison_core.text.prompt import encode_prompts
 from unison_core.types import AUDIO_STREAMS, SFX, SPEECH, STREAMS, VIDEO, Prompt
 from unison_core.weights.resolve import DEFAULT_MODEL, ModelFolder, resolve
@@ -47,6 +54,7 @@ class UnisonPipeline:
         self.source, self.device, self.dtype = source, device, dtype
         self.model, self.codec = loaded.model, loaded.codec
         self.load_s = 0.0
+        self._separator: Separator | None = None
 
     @classmethod
     def from_pretrained(
@@ -85,40 +93,131 @@ class UnisonPipeline:
         return self.source.preset
 
     def generate(
-        self, request: GenerateRequest | None = None, *, progress: Progress | None = None, **settings: Any
+        self,
+        request: GenerateRequest | None = None,
+        *,
+        image: str | Path | None = None,
+        progress: Progress | None = None,
+        **settings: Any,
     ) -> Generation:
-        """Generate one clip.
+        """Generate one clip from words, and from a first frame where one is given.
 
         Args:
             request: what to make; or name its fields here: `generate(caption=..., transcript=..., seed=1)`.
+            image: file of the first frame.
             progress: called after every sampling step.
 
         Raises:
             UsageError: a value is outside what the model does.
             UnisonError: the model produced values that are no numbers.
         """
+        return self._make(request, progress, settings, image=image)
+
+    def a2v(
+        self,
+        request: GenerateRequest | None = None,
+        *,
+        audio: str | Path | None = None,
+        speech: str | Path | None = None,
+        sfx: str | Path | None = None,
+        start_s: float = 0.0,
+        keep_rate: bool = False,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> Generation:
+        """Generate the picture to given sound, and the stem that is missing.
+
+        Args:
+            request: further settings, or name its fields as keywords.
+            audio: a recording, which is separated; or its stems: speech, sfx, or both.
+            start_s: where in the files the clip begins.
+            keep_rate: write sound at the files' own rate.
+            progress: called after every sampling step.
+
+        Raises:
+            UsageError: no sound is given, a file is no such thing, or a value is outside what the model does.
+        """
+        if not (audio or speech or sfx or (request and request.given.stems)):
+            raise UsageError("a2v needs sound: audio, speech or sfx")
+        return self._make(
+            request, progress, settings, audio=audio, speech=speech, sfx=sfx, start_s=start_s, keep_rate=keep_rate
+        )
+
+    def v2a(
+        self,
+        request: GenerateRequest | None = None,
+        *,
+        video: str | Path | None = None,
+        speech: str | Path | None = None,
+        sfx: str | Path | None = None,
+        keep: str | None = None,
+        start_s: float = 0.0,
+        keep_rate: bool = False,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> Generation:
+        """Generate sound to a given video: both stems, or the one that is not given (dubbing, new effects).
+
+        Args:
+            request: further settings, or name its fields as keywords.
+            video: its picture is kept; its sound is not, but for `keep`.
+            speech, sfx: a stem that is given.
+            keep: `speech` or `sfx`: the stem of the video's own sound that is kept.
+            start_s, keep_rate, progress: as in `a2v`.
+
+        Raises:
+            UsageError: no video is given, a file is no such thing, or a value is outside what the model does.
+        """
+        if not (video or (request and request.given.video)):
+            raise UsageError("v2a needs a video")
+        return self._make(
+            request, progress, settings, video=video, speech=speech, sfx=sfx, keep=keep, start_s=start_s,
+            keep_rate=keep_rate,
+        )  # fmt: skip
+
+    def _make(
+        self, request: GenerateRequest | None, progress: Progress | None, settings: dict[str, Any], **given: Any
+    ) -> Generation:
         request = replace(request, **settings) if request else GenerateRequest(**settings)
+        named = {name: str(x) if isinstance(x, Path) else x for name, x in given.items() if x}
+        if named:
+            request = replace(request, given=replace(request.given, **named))
         return self.generate_spec(complete(request, self.preset), progress=progress)
 
     @torch.inference_mode()
     def generate_spec(self, spec: ClipSpec, *, progress: Progress | None = None) -> Generation:
         """Generate the clip of a completed request."""
         watch = Stopwatch(self.device)
+        with watch.part("read"):
+            media = read_given(spec, self.preset.timing, self._separate)
+        with watch.part("encode"):
+            given = encode_given(media, self.codec, self.preset.timing, self._frames(spec))
         with watch.part("sample"):
-            latents = self._latents(spec, progress)
-        frames, stems = self._decode(spec, latents, watch)
+            sampled = self._sample(spec, media, given, progress)
+        frames, stems = self._decode(spec, media, sampled.latents, watch)
         with watch.part("mix"):
-            mixed = mix_stems(stems, self.preset.timing.sample_rate_hz, spec.mix)
-        return self._finish(spec, latents, frames, mixed, watch)
+            mixed = mix_stems(stems, media.rate_hz, spec.mix, given=media.stems)
+        return self._finish(spec, media, sampled, frames, mixed, watch)
 
-    def _latents(self, spec: ClipSpec, progress: Progress | None) -> dict[str, torch.Tensor]:
+    def _frames(self, spec: ClipSpec) -> int:
+        return self.preset.timing.frames_covering(spec.duration_s)
+
+    def _separate(self) -> Separator:
+        if self._separator is None:
+            self._separator = bundled_separator(str(self.device))
+        return self._separator
+
+    def _sample(
+        self, spec: ClipSpec, media: GivenMedia, given: dict[str, torch.Tensor], progress: Progress | None
+    ) -> Sampled:
         timing, config = self.preset.timing, self.preset.model
-        frames = timing.frames_covering(spec.duration_s)
+        frames = self._frames(spec)
         stride = self.preset.codecs.video.spatial_stride
-        prompt = Prompt(caption=spec.caption, transcript=spec.transcript, span_s=spec.span_s)
-        latents = generate_latents(
+        prompt = Prompt(caption=spec.caption, transcript=spec.transcript, span_s=spec.span_s or media.spoken_s())
+        untold = SPEECH in media.stems and not spec.transcript  # somebody speaks, we are not told what
+        sampled = generate_latents(
             self.model,
-            text=encode_prompts([prompt], self.preset, [spec.duration_s]),
+            text=encode_prompts([prompt], self.preset, [spec.duration_s], dropped=untold),
             null=encode_prompts([Prompt(caption=spec.negative)], self.preset, [spec.duration_s], dropped=True),
             frames=frames,
             shapes=latent_shapes(
@@ -134,73 +233,85 @@ class UnisonPipeline:
                 steps=spec.steps,
                 shift=spec.shift,
                 guidance=TextGuidance(scale=spec.text_scale, interval=self.preset.sampling.guidance_interval),
+                sync=SyncGuidance(scale=spec.sync_scale, silence=self.codec.silence, still=self.codec.still),
                 lead=spec.lead,
                 lead_amount=spec.lead_amount,
             ),
-            task=TASKS["t2av"],
+            task=spec.given.task,
+            given=given,
             device=self.device,
             dtype=self.dtype,
             progress=progress,
         )
-        for stream, x in latents.items():
+        for stream, x in sampled.latents.items():
             if not torch.isfinite(x).all():
                 raise UnisonError(f"the {stream} latents are not all numbers: try --precision fp32 or lower scales")
-        return latents
+        return sampled
 
     def _decode(
-        self, spec: ClipSpec, latents: dict[str, torch.Tensor], watch: Stopwatch
+        self, spec: ClipSpec, media: GivenMedia, latents: dict[str, torch.Tensor], watch: Stopwatch
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Frames `(F, H, W, 3)` and stems `(samples,)`, cut to the asked length."""
+        """Frames `(F, H, W, 3)` and stems `(samples,)`, cut to the asked length; what is given is not decoded."""
         timing = self.preset.timing
         shown = timing.shown_frames(spec.duration_s)
         with watch.part("decode video"):
-            frames = self.codec.decode_video(latents[VIDEO])[0, :shown].cpu().numpy()
-        samples = timing.samples(shown / timing.fps)
+            frames = media.frames
+            if frames is None:
+                frames = self.codec.decode_video(latents[VIDEO])[0].cpu().numpy()
+        samples = round(shown / timing.fps * media.rate_hz)
+        made = [stream for stream in AUDIO_STREAMS if stream not in media.stems]
+        stems = dict(media.stems)
         with watch.part("decode audio"):
-            waves = self.codec.decode_audio(torch.cat([latents[stream] for stream in AUDIO_STREAMS]))
-        stems = {
-            stream: wave[:samples].float().cpu().numpy() for stream, wave in zip(AUDIO_STREAMS, waves, strict=True)
-        }
-        for stream, wave in stems.items():
-            if not np.isfinite(wave).all():
+            waves = self.codec.decode_audio(torch.cat([latents[s] for s in made])) if made else ()
+        for stream, wave in zip(made, waves, strict=True):
+            decoded = wave.float().cpu().numpy()
+            stems[stream] = fitted(resampled(decoded, timing.sample_rate_hz, media.rate_hz), samples)
+            if not np.isfinite(decoded).all():
                 raise UnisonError(f"the decoded {stream} is not all numbers: try --precision fp32 or lower scales")
-        return np.ascontiguousarray(frames), stems
+        return np.ascontiguousarray(frames[:shown]), {stream: stems[stream] for stream in AUDIO_STREAMS}
 
     def _finish(
         self,
         spec: ClipSpec,
-        latents: dict[str, torch.Tensor],
+        media: GivenMedia,
+        sampled: Sampled,
         frames: np.ndarray,
         mixed: Mixed,
         watch: Stopwatch,
     ) -> Generation:
         """Measure the clip and write down how it was made."""
-        fps, rate_hz = self.preset.timing.fps, self.preset.timing.sample_rate_hz
+        fps, rate_hz, given = self.preset.timing.fps, media.rate_hz, spec.given
         with watch.part("check"):
-            checks = check_outputs(spec, frames, fps, mixed, rate_hz)
-            single = {stream: latents[stream][0].cpu() for stream in STREAMS}
+            checks = (*check_outputs(spec, frames, fps, mixed, rate_hz), *check_given(spec, media, frames, mixed))
+            single = {stream: sampled.latents[stream][0].cpu() for stream in STREAMS}
             hashes = content_hashes(frames, {**mixed.stems, "mix": mixed.mix}, single)
             onsets = onsets_s(mixed.stems[SFX], rate_hz)
         record = {
             "record": VERSION,
-            "command": "generate",
+            "command": given.command,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "request": to_mapping(spec),
+            "inputs": media.inputs,
             "model": {"name": self.source.name, "revision": self.source.revision, "preset": self.preset.name,
                       "sha256": self.source.hashes},
             "run": {"device": str(self.device), "device_name": device_name(self.device), "precision": self._precision(),
                     "threads": torch.get_num_threads()},
             "versions": versions(),
             "timings_s": {"load": round(self.load_s, 3), **{k: round(v, 3) for k, v in watch.seconds.items()}},
-            "output": {"frames": len(frames), "fps": fps, "width": frames.shape[2], "height": frames.shape[1],
-                       "samples": len(mixed.mix), "rate_hz": rate_hz, "gain_db": round(mixed.gain_db, 3),
-                       "reduction_db": round(mixed.reduction_db, 3), "effect_onsets_s": [round(t, 3) for t in onsets]},
+            "output": {"task": given.task.name, "frames": len(frames), "fps": fps, "width": frames.shape[2],
+                       "height": frames.shape[1], "samples": len(mixed.mix), "rate_hz": rate_hz,
+                       "gain_db": round(mixed.gain_db, 3), "reduction_db": round(mixed.reduction_db, 3),
+                       "effect_onsets_s": [round(t, 3) for t in onsets],
+                       "evaluations": sampled.evaluations, "evaluations_at_once": sampled.at_once},
             "checks": [check.to_mapping() for check in checks],
             "sha256": hashes,
         }  # fmt: skip
+        source = None
+        if given.video is not None:
+            source = SourcePicture(path=given.files[VIDEO], start_s=given.start_s, duration_s=len(frames) / fps)
         return Generation(
             frames=frames, fps=fps, speech=mixed.stems[SPEECH], sfx=mixed.stems[SFX], mix=mixed.mix,
-            rate_hz=rate_hz, metadata=record, latents=single,
+            rate_hz=rate_hz, metadata=record, latents=single, source=source,
         )  # fmt: skip
 
     def _precision(self) -> str:
