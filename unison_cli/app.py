@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from unison_cli.commands.a2v import a2v
 from unison_cli.commands.corpus import corpus
 from unison_cli.commands.doctor import doctor
 from unison_cli.commands.export import export
@@ -17,6 +18,7 @@ from unison_cli.commands.models import models
 from unison_cli.commands.prepare import prepare
 from unison_cli.commands.replay import replay
 from unison_cli.commands.train import train
+from unison_cli.commands.v2a import v2a
 from unison_cli.failures import ReportingGroup
 
 app = typer.Typer(
@@ -50,7 +52,7 @@ def unison(
     """
 
 
-for command in (generate, replay, train, corpus, prepare, export, models, doctor):
+for command in (generate, a2v, v2a, replay, train, corpus, prepare, export, models, doctor):
     app.command()(command)
 
 

@@ -30,6 +30,8 @@ def report_item(output: Output, item: Item) -> None:
     else:
         for warning in warnings:
             output.warn(f"{item.folder}: {warning}")
+        if (picture := item.record["output"].get("picture", "copied")) != "copied":
+            output.warn(f"{item.folder}: the picture was {picture}")
         output.info(summary(item.record))
     output.result(describe(item, warnings), str(item.folder))
 

@@ -182,7 +182,7 @@ def test_one_row_that_does_not_fit_is_an_error():
     ("task", "expected"), [("t2av", 3 + 3 + 3 + 2), ("v2a", 3 + 3 + 0 + 3), ("a2v", 3 + 3 + 3), ("ti2av", 12)]
 )
 def test_evaluations_of_a_clip_are_counted(task, expected):
-    """Three steps: words, no words, silence where the picture is made, stillness where sound is and a frame is known."""
+    """Three steps: words, no words, silence where the picture is made, stillness once a frame is known."""
     spy = Spy()
     sampled = generate_latents(
         spy, text=_text(1), null=_text(2), frames=9, shapes=SHAPES, generators=[torch.Generator().manual_seed(0)],

@@ -1,13 +1,14 @@
-"""`unison generate`: caption and transcript -> clips."""
+"""`unison generate`: caption and transcript, with or without a first frame -> clips."""
 
 from unison_cli import options
-from unison_cli.items import report_item
+from unison_cli.clips import clip_request, make_clips
 from unison_cli.output import Output
 
 
 def generate(
     caption: options.Caption = "",
     transcript: options.Transcript = "",
+    image: options.Image = None,
     negative: options.Negative = "",
     duration: options.Duration = "auto",
     size: options.Size = None,
@@ -16,6 +17,7 @@ def generate(
     seed: options.Seed = None,
     steps: options.Steps = None,
     text_scale: options.TextScale = None,
+    sync_scale: options.SyncScale = None,
     shift: options.Shift = None,
     lead: options.Lead = "none",
     lead_amount: options.LeadAmount = None,
@@ -36,37 +38,16 @@ def generate(
 ) -> None:
     """Caption and transcript in, clip with separate sound stems out.
 
-    A person says the transcript and does what the caption says.
+    A person says the transcript and does what the caption says. With --image, the clip begins with that picture.
 
     Writes video.mp4, mix.wav, speech.wav, sfx.wav and unison.json into the output folder and prints its path.
     """
-    from unison_core.media.mix import MixSettings
-    from unison_core.pipelines.request import GenerateRequest
-    from unison_core.pipelines.runs import Run, generate_one, generate_prompts, raise_failures
-    from unison_core.pipelines.spelling import parse_duration, parse_scales, parse_size, parse_span
+    from unison_core.pipelines.runs import Run
 
-    request = GenerateRequest(
-        caption=caption,
-        transcript=transcript,
-        negative=negative,
-        span_s=None if span is None else parse_span(span),
-        duration_s=parse_duration(duration),
-        size=None if size is None else parse_size(size),
-        seed=seed,
-        steps=steps,
-        text_scale=None if text_scale is None else parse_scales(text_scale),
-        shift=None if shift is None else parse_scales(shift),
-        lead=lead,
-        lead_amount=lead_amount,
-        mix=MixSettings(speech_gain_db=speech_gain, sfx_gain_db=sfx_gain, duck_db=duck, lufs=lufs),
-    )
+    request = clip_request(
+        caption=caption, transcript=transcript, negative=negative, duration=duration, size=size, span=span, seed=seed,
+        steps=steps, text_scale=text_scale, sync_scale=sync_scale, shift=shift, lead=lead, lead_amount=lead_amount,
+        speech_gain=speech_gain, sfx_gain=sfx_gain, duck=duck, lufs=lufs, given={"image": image},
+    )  # fmt: skip
     run = Run(model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview)
-    output = Output(json=json, quiet=quiet, debug=debug)
-    if prompts is None:
-        report_item(output, generate_one(request, run, out, output))
-        return
-    items = []
-    for item in generate_prompts(prompts, request, run, out, output):
-        report_item(output, item)
-        items.append(item)
-    raise_failures(items)
+    make_clips("generate", request, run, prompts, out, Output(json=json, quiet=quiet, debug=debug))

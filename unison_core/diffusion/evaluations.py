@@ -38,7 +38,7 @@ class Evaluations:
         self._conditions: dict[tuple[str, ...], Any] = {}
         self.count, self.at_once = 0, 4
 
-    def __call__(self, states: Sequence[State]) -> list[Latents]:
+    def __call__(self, states: Sequence[State]) -> Sequence[Latents]:
         """Velocities, float32, of every state."""
         while True:
             size = min(self.at_once, len(states))

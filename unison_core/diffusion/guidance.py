@@ -32,13 +32,11 @@ class State:
 
 
 class Term(Protocol):
-    """One term of guidance.
+    """One term of guidance."""
 
-    Attributes:
-        scale: s by stream; 1 is no guidance.
-    """
-
-    scale: Mapping[str, float]
+    @property
+    def scale(self) -> Mapping[str, float]:
+        """s by stream; 1 is no guidance."""
 
     def active(self, sigmas: Sigmas) -> frozenset[str]:
         """Streams that the term moves at these noise levels; empty where its anchor is not needed."""
@@ -50,7 +48,7 @@ class Term(Protocol):
         """Take note of the velocity that was found at `state`."""
 
 
-Evaluate = Callable[[Sequence[State]], list[Latents]]
+Evaluate = Callable[[Sequence[State]], Sequence[Latents]]
 """Velocities of a model, float32, at several states of one shape."""
 
 

@@ -5,7 +5,7 @@
 
 Both anchors are given streams (sigma = 0), as the A2V and V2A rows train them, and read the user's words. The still
 picture is the clip's own first frame: given, or as estimated one step before, so that text to audio-video starts
-its audio term at the second step. That estimate is made still anew every REFRESH steps: it goes through the video codec.
+its audio term at the second step. The estimate is made still anew every REFRESH steps: it goes through the codec.
 """
 
 from collections.abc import Callable, Mapping

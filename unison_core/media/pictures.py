@@ -14,7 +14,9 @@ from unison_core.media import ffmpeg
 from unison_core.media.probe import VideoStream, probe
 
 TONE_MAP = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv"
-ON_WHITE = "format=rgba,split[back][front];[back]drawbox=c=white:replace=1:t=fill[white];[white][front]overlay=format=auto"
+ON_WHITE = (
+    "format=rgba,split[back][front];[back]drawbox=c=white:replace=1:t=fill[white];[white][front]overlay=format=auto"
+)
 Image.MAX_IMAGE_PIXELS = 500_000_000
 
 

@@ -129,4 +129,3 @@ def length_s(given: Given, found: Mapping[str, MediaInfo]) -> float | None:
     if given.start_s >= lengths[longest]:
         raise UsageError(f"start {given.start_s:g} s is after the end of {longest}, at {lengths[longest]:.2f} s")
     return lengths[longest] - given.start_s
-

@@ -30,7 +30,7 @@ def _stem(stream: str, wave: np.ndarray, mixed: Mixed, rate_hz: int) -> Check:
     silent = lufs(wave, rate_hz) < SILENT_LUFS
     message = f"the {stream} stem is the given one to the sample"
     if steps:
-        message = f"the {stream} stem was changed by gain, loudness or peak protection, as far as {steps:.0f} steps of 16 bits"
+        message = f"the {stream} stem was changed by gain, loudness or peak protection, by {steps:.0f} steps of 16 bits"
     if silent:
         message = f"the given {stream} is silent (under {SILENT_LUFS:g} LUFS)"
     passed = not silent and (steps == 0 or mixed.reduction_db == 0)
@@ -42,5 +42,8 @@ def _first_frame(image: np.ndarray, frames: np.ndarray) -> Check:
     passed = value >= LOW_PSNR_DB
     message = f"first frame and image: PSNR {value:.1f} dB" + ("" if passed else f", under {LOW_PSNR_DB:g} dB")
     return Check(
-        name="first_frame_psnr_db", value=round(value, 2) if math.isfinite(value) else None, passed=passed, message=message
+        name="first_frame_psnr_db",
+        value=round(value, 2) if math.isfinite(value) else None,
+        passed=passed,
+        message=message,
     )

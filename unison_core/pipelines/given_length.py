@@ -51,7 +51,9 @@ def given_duration_s(
         )
     if asked_s is None and not given.video:
         wanted_s = max(wanted_s, min(needed_s, timing.max_s) if SPEECH not in given.stems else 0.0)
-    frames = round(wanted_s * timing.fps) if given.video or asked_s is not None else math.ceil(wanted_s * timing.fps - 1e-6)
+    frames = (
+        round(wanted_s * timing.fps) if given.video or asked_s is not None else math.ceil(wanted_s * timing.fps - 1e-6)
+    )
     longest = math.floor(timing.max_s * timing.fps + 1e-6)
     shortest = math.ceil(timing.min_s * timing.fps - 1e-6)
     duration_s = min(max(frames, shortest), longest) / timing.fps

@@ -1,4 +1,4 @@
-"""What one run of `generate`, `a2v` or `v2a` is asked to do, and the completing of it: every default filled in, every value checked.
+"""What one run of `generate`, `a2v` or `v2a` is asked to do, completed: defaults filled in, values checked.
 
 The completed request, a `ClipSpec`, is what the record keeps and what `replay` repeats, so nothing that shapes a clip
 lives elsewhere.
@@ -248,7 +248,9 @@ def _lead_amount(request: GenerateRequest) -> float:
         return 0.0
     made = {*STREAMS} - request.given.task.given
     if VIDEO not in made or not made & {*AUDIO_STREAMS}:
-        raise UsageError(f"lead {request.lead}: only {' and '.join(sorted(made))} is generated, so nothing can run ahead")
+        raise UsageError(
+            f"lead {request.lead}: only {' and '.join(sorted(made))} is generated, so nothing can run ahead"
+        )
     amount = 0.3 if request.lead_amount is None else request.lead_amount
     if not 0 <= amount <= 1:
         raise UsageError(f"lead amount {amount:g} is outside 0..1")

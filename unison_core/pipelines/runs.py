@@ -59,7 +59,7 @@ def generate_one(request: GenerateRequest, run: Run, out: Path | None, watcher: 
     """Make one clip in `out` (default `outputs/<time>-<slug>`)."""
     source = resolve(run.model, offline=run.offline)
     spec = complete(request, source.preset)
-    folder = out or OUTPUTS / timed_name(spec.caption or spec.transcript)
+    folder = out or OUTPUTS / timed_name(title(spec))
     check_free(folder, overwrite=run.overwrite)
     pipeline = _ready(source, run, folder, spec, watcher)
     record = _make(pipeline, spec, folder, run, watcher, "sampling")
@@ -67,15 +67,15 @@ def generate_one(request: GenerateRequest, run: Run, out: Path | None, watcher: 
 
 
 def generate_prompts(
-    prompts: str, base: GenerateRequest, run: Run, out: Path | None, watcher: Watcher
+    prompts: str, base: GenerateRequest, run: Run, out: Path | None, watcher: Watcher, *, command: str = "generate"
 ) -> Iterator[Item]:
     """Make the clips of a prompts file in `out/<id>` (default `outputs/<file name>`, for stdin `outputs/<time>-stdin`).
 
     A file is read once before the model is loaded, so that one without a single good row fails at once; stdin is a
-    stream and its rows are checked as they come.
+    stream and its rows are checked as they come. Every row must be a clip of the given command's direction.
     """
     source = resolve(run.model, offline=run.offline)
-    rows = read_rows(prompts, base)
+    rows = read_rows(prompts, base, command)
     if prompts == "-":
         first = next(rows, None)
         if first is None:
@@ -83,7 +83,7 @@ def generate_prompts(
         rows, total = chain([first], rows), ""
         folder = out or OUTPUTS / timed_name("stdin")
     else:
-        total = f" of {check_rows(read_rows(prompts, base), source.preset)}"
+        total = f" of {check_rows(read_rows(prompts, base, command), source.preset)}"
         folder = out or OUTPUTS / slug(Path(prompts).stem)
     biggest = complete(GenerateRequest(caption="-", duration_s=source.preset.timing.max_s), source.preset)
     pipeline = _ready(source, run, folder, biggest, watcher)
@@ -95,6 +95,11 @@ def generate_prompts(
         return _make(pipeline, spec, target, run, watcher, f"clip {made}{total} {target.name}")
 
     yield from run_batch(rows, folder, source.preset, generate, overwrite=run.overwrite)
+
+
+def title(spec: ClipSpec) -> str:
+    """What a clip is called where nobody named it: its words, or the files that it is made from."""
+    return spec.caption or spec.transcript or " ".join(path.stem for path in spec.given.files.values())
 
 
 def raise_failures(items: list[Item]) -> None:

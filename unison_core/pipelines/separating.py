@@ -20,7 +20,5 @@ def bundled_separator(device: str) -> Separator:
     try:
         from unison_core.separation import load_separator
     except ImportError as error:
-        raise UnisonError(
-            "this version cannot separate a recording: give its stems with --speech and --sfx"
-        ) from error
+        raise UnisonError("this version cannot separate a recording: give its stems with --speech and --sfx") from error
     return load_separator(device=device)

@@ -179,7 +179,7 @@ class UnisonPipeline:
         self, request: GenerateRequest | None, progress: Progress | None, settings: dict[str, Any], **given: Any
     ) -> Generation:
         request = replace(request, **settings) if request else GenerateRequest(**settings)
-        named = {name: str(x) if isinstance(x, Path) else x for name, x in given.items() if x}
+        named: dict[str, Any] = {name: str(x) if isinstance(x, Path) else x for name, x in given.items() if x}
         if named:
             request = replace(request, given=replace(request.given, **named))
         return self.generate_spec(complete(request, self.preset), progress=progress)
