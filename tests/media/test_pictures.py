@@ -9,7 +9,7 @@ from PIL import Image
 from unison_core.errors import UsageError
 from unison_core.media import ffmpeg
 from unison_core.media.pictures import psnr_db, read_picture, read_video
-from unison_core.media.probe import probe
+from unison_core.media.probe import picture_length_s, probe
 
 SIZE = (32, 32)
 
@@ -129,3 +129,15 @@ def test_sound_without_a_picture_is_named(tmp_path):
     assert probe(path).duration_s == pytest.approx(1)
     with pytest.raises(UsageError, match="has no picture"):
         read_video(path, size=SIZE, fps=25, count=1)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.webm"])
+def test_the_length_of_a_picture_is_its_own(tmp_path, name):
+    """A container states the longest stream's length; the picture's is counted."""
+    codec = "libvpx-vp9" if name == "a.webm" else "libx264"
+    path = tmp_path / name
+    ffmpeg.run(["-f", "lavfi", "-i", "testsrc=s=32x32:r=25:d=1.4", "-f", "lavfi", "-i", "sine=d=2", "-c:v", codec,
+                "-pix_fmt", "yuv420p", str(path)])  # fmt: skip
+    info = probe(path)
+    assert info.duration_s == pytest.approx(2, abs=0.1)
+    assert picture_length_s(path, info.video) == pytest.approx(1.4, abs=0.01)

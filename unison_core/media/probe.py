@@ -11,6 +11,9 @@ HDR = ("smpte2084", "arib-std-b67")
 """Transfer functions of high dynamic range: PQ and HLG."""
 ALPHA = re.compile(r"\b(rgba|bgra|argb|abgr|ya8|ya16|pal8|gbrap|yuva|rgba64|bgra64|gbraph?f?)\w*\b")
 
+COUNTED_S = 60
+"""Longest picture whose packets are counted."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class VideoStream:
@@ -60,6 +63,23 @@ def probe(path: Path) -> MediaInfo:
     duration_s = int(length[1]) * 3600 + int(length[2]) * 60 + float(length[3]) if length else None
     rate = re.search(r"Stream #0:.*Audio: .*?(\d+) Hz", text)
     return MediaInfo(duration_s=duration_s, video=_video(text), audio_rate_hz=int(rate[1]) if rate else None)
+
+
+def picture_length_s(path: Path, stream: VideoStream) -> float | None:
+    """Length of the picture alone, from its packets' times, without decoding; None where it is a minute or more.
+
+    A container states the length of its longest stream, which is often a little more of sound.
+    """
+    rows = ffmpeg.run(
+        ["-t", f"{COUNTED_S}", "-i", str(path), "-map", f"0:v:{stream.index}", "-c", "copy", "-f", "framehash", "-"]
+    ).decode()
+    base = re.search(r"#tb 0: (\d+)/(\d+)", rows)
+    packets = [[int(x) for x in row.split(",")[1:4]] for row in rows.splitlines() if row and row[0] != "#"]
+    if not base or not packets:
+        return None
+    ticks = max(pts + duration for _, pts, duration in packets) - min(pts for _, pts, _ in packets)
+    length_s = ticks * int(base[1]) / int(base[2])
+    return length_s if length_s < COUNTED_S - 1 else None
 
 
 def _video(text: str) -> VideoStream | None:

@@ -8,11 +8,11 @@ Files are described here, checked, and read (`read_given`) once the model is cho
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unison_core.errors import UsageError
-from unison_core.media.probe import MediaInfo, probe
+from unison_core.media.probe import MediaInfo, picture_length_s, probe
 from unison_core.tasks import TASKS, Task
 from unison_core.types import AUDIO_STREAMS, SFX, SPEECH, VIDEO
 
@@ -100,6 +100,8 @@ def describe_files(given: Given) -> dict[str, MediaInfo]:
         if name in given.sounds and info.audio_rate_hz is None:
             why = "so there is nothing to keep" if name == VIDEO else "so it cannot be given as sound"
             raise UsageError(f"{name} {path} has no sound, {why}")
+        if name == VIDEO and info.video is not None:
+            info = replace(info, duration_s=picture_length_s(path, info.video) or info.duration_s)
         found[name] = info
     rates = {found[name].audio_rate_hz for name in given.sounds}
     if given.keep_rate and len(rates) > 1:
