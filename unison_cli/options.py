@@ -52,6 +52,10 @@ Image = Annotated[
     str | None, typer.Option("--image", help="The first frame; any picture. It is cut around its middle to the size.",
                              metavar="FILE", rich_help_panel=GIVEN)
 ]  # fmt: skip
+ReferenceAudio = Annotated[
+    str | None, typer.Option("--reference-audio", help="1 to 5 s of a voice that generated speech shall have.",
+                             metavar="FILE", rich_help_panel=GIVEN)
+]  # fmt: skip
 Start = Annotated[
     float, typer.Option("--start", help="Where in the given files the clip begins, in seconds.", metavar="S",
                         rich_help_panel=GIVEN)
@@ -62,8 +66,8 @@ KeepRate = Annotated[
 Prompts = Annotated[
     str | None, typer.Option("--prompts", help="Batch: JSONL or CSV file, - for stdin. Keys: id, caption, transcript, "
                              "negative, duration, size, span, seed, steps, text_scale, sync_scale, shift, lead, "
-                             "lead_amount; and what is given: audio, speech, sfx, video, keep, image, start, "
-                             "keep_rate.",
+                             "lead_amount; and what is given: audio, speech, sfx, video, keep, image, reference_audio, "
+                             "start, keep_rate.",
                              metavar="FILE", rich_help_panel=WHAT)
 ]  # fmt: skip
 Seed = Annotated[

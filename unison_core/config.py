@@ -159,6 +159,17 @@ class CaptionConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReferenceConfig:
+    """Reference voice and global style alignment (Harmony sec. 3.2, 3.3.2)."""
+
+    dim: int
+    """Inner width of style alignment."""
+    heads: int
+    style_alignment: bool = True
+    """Whether the reference takes in the picture (eq. 7)."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """The joint model."""
 
@@ -167,6 +178,8 @@ class ModelConfig:
     nodes: NodeConfig
     transcript: TranscriptConfig
     caption: CaptionConfig
+    reference: ReferenceConfig | None = None
+    """None builds a model that takes no reference voice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,11 +289,27 @@ class Preset:
 
 def load_preset(name: str) -> Preset:
     """Read a bundled preset by name; raises UsageError naming those that exist."""
+    return from_mapping(Preset, _preset_mapping(name), f"{name}.yaml")
+
+
+def _preset_mapping(name: str) -> dict[str, Any]:
+    """A preset's data; where it names a `base`, that preset's with what it says itself in place."""
     path = PRESETS / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in PRESETS.glob("*.yaml")))
         raise UsageError(f"unknown preset {name!r}; there are: {known}")
-    return from_mapping(Preset, read_yaml(path), str(path.name))
+    data = read_yaml(path)
+    base = data.pop("base", None)
+    return data if base is None else _merged(_preset_mapping(base), data)
+
+
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings with `changes` in place."""
+    result = dict(base)
+    for key, value in changes.items():
+        old = result.get(key)
+        result[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ def a2v(
     audio: options.Audio = None,
     speech: options.Speech = None,
     sfx: options.Sfx = None,
+    reference_audio: options.ReferenceAudio = None,
     start: options.Start = 0.0,
     keep_rate: options.KeepRate = False,
     negative: options.Negative = "",
@@ -57,7 +58,8 @@ def a2v(
         caption=caption, transcript=transcript, negative=negative, duration=duration, size=size, span=span, seed=seed,
         steps=steps, text_scale=text_scale, sync_scale=sync_scale, shift=shift, lead=lead, lead_amount=lead_amount,
         speech_gain=speech_gain, sfx_gain=sfx_gain, duck=duck, lufs=lufs, given={
-            "audio": audio, "speech": speech, "sfx": sfx, "start_s": start, "keep_rate": keep_rate,
+            "audio": audio, "speech": speech, "sfx": sfx, "reference_audio": reference_audio,
+            "start_s": start, "keep_rate": keep_rate,
         },
     )  # fmt: skip
     run = Run(model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview)

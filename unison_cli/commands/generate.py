@@ -9,6 +9,7 @@ def generate(
     caption: options.Caption = "",
     transcript: options.Transcript = "",
     image: options.Image = None,
+    reference_audio: options.ReferenceAudio = None,
     negative: options.Negative = "",
     duration: options.Duration = "auto",
     size: options.Size = None,
@@ -47,7 +48,8 @@ def generate(
     request = clip_request(
         caption=caption, transcript=transcript, negative=negative, duration=duration, size=size, span=span, seed=seed,
         steps=steps, text_scale=text_scale, sync_scale=sync_scale, shift=shift, lead=lead, lead_amount=lead_amount,
-        speech_gain=speech_gain, sfx_gain=sfx_gain, duck=duck, lufs=lufs, given={"image": image},
+        speech_gain=speech_gain, sfx_gain=sfx_gain, duck=duck, lufs=lufs,
+        given={"image": image, "reference_audio": reference_audio},
     )  # fmt: skip
     run = Run(model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview)
     make_clips("generate", request, run, prompts, out, Output(json=json, quiet=quiet, debug=debug))

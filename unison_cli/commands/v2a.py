@@ -12,6 +12,7 @@ def v2a(
     speech: options.Speech = None,
     sfx: options.Sfx = None,
     keep: options.Keep = None,
+    reference_audio: options.ReferenceAudio = None,
     start: options.Start = 0.0,
     keep_rate: options.KeepRate = False,
     negative: options.Negative = "",
@@ -55,7 +56,8 @@ def v2a(
         caption=caption, transcript=transcript, negative=negative, duration=duration, span=span, seed=seed, steps=steps,
         text_scale=text_scale, sync_scale=sync_scale, shift=shift, speech_gain=speech_gain, sfx_gain=sfx_gain,
         duck=duck, lufs=lufs, given={
-            "video": video, "speech": speech, "sfx": sfx, "keep": keep, "start_s": start, "keep_rate": keep_rate,
+            "video": video, "speech": speech, "sfx": sfx, "keep": keep,
+            "reference_audio": reference_audio, "start_s": start, "keep_rate": keep_rate,
         },
     )  # fmt: skip
     run = Run(model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview)

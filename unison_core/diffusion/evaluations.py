@@ -14,7 +14,7 @@ from unison_core.types import STREAMS, Latents, Sigmas, TextInputs
 class JointModel(Protocol):
     """What sampling needs of a model: conditions once per clip, velocities per step."""
 
-    def encode(self, text: TextInputs, frames: int) -> Any: ...
+    def encode(self, text: TextInputs, frames: int, *, reference: Tensor | None = None) -> Any: ...
 
     def __call__(self, latents: Latents, sigmas: Sigmas, conditions: Any) -> Latents: ...
 
@@ -27,14 +27,24 @@ class Evaluations:
         texts: tokenised words by name (`guidance.PROMPT`, `guidance.NULL`), on that device.
         frames: pixel frames of the clip, 4k+1.
         dtype: of the latents that the model takes.
+        reference: latents `(B, R, C)` of a voice that every evaluation hears, or None.
 
     Attributes:
         count: evaluations so far.
         at_once: evaluations in one forward; halved whenever the device's memory does not hold them.
     """
 
-    def __init__(self, model: JointModel, texts: Mapping[str, TextInputs], frames: int, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        model: JointModel,
+        texts: Mapping[str, TextInputs],
+        frames: int,
+        dtype: torch.dtype,
+        *,
+        reference: Tensor | None = None,
+    ) -> None:
         self._model, self._texts, self._frames, self._dtype = model, texts, frames, dtype
+        self._reference = None if reference is None else reference.to(dtype)
         self._conditions: dict[tuple[str, ...], Any] = {}
         self.count, self.at_once = 0, 4
 
@@ -57,7 +67,8 @@ class Evaluations:
         words = tuple(state.words for state in group)
         if words not in self._conditions:
             text = reduce(TextInputs.stack, (self._texts[name] for name in words))
-            self._conditions[words] = self._model.encode(text, self._frames)
+            voice = {} if self._reference is None else {"reference": self._reference.repeat(len(group), 1, 1)}
+            self._conditions[words] = self._model.encode(text, self._frames, **voice)
         latents = {s: torch.cat([state.latents[s] for state in group]).to(self._dtype) for s in STREAMS}
         sigmas = {s: torch.cat([state.sigmas[s] for state in group]) for s in STREAMS}
         both = self._model(latents, sigmas, self._conditions[words])

@@ -62,6 +62,7 @@ def generate_latents(
     settings: SamplerSettings,
     task: Task,
     given: Latents | None = None,
+    reference: Tensor | None = None,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     progress: Callable[[int, int], None] | None = None,
@@ -77,6 +78,7 @@ def generate_latents(
         settings: steps, shift, guidance, lead.
         task: which streams are given.
         given: their clean latents by stream, B rows; for a given first frame the video entry holds it at index 0.
+        reference: latents `(B, R, C)` of a voice, or None.
         progress: called with (steps done, steps).
     """
     given = given or {}
@@ -92,7 +94,8 @@ def generate_latents(
         settings.steps, shifts=settings.shift, given=task.given, lead=settings.lead, lead_amount=settings.lead_amount
     )
     terms: list[Term] = [settings.guidance, *(settings.sync.terms() if settings.sync else [])]
-    evaluate = Evaluations(model, {PROMPT: text.to(str(device)), NULL: null.to(str(device))}, frames, dtype)
+    texts = {PROMPT: text.to(str(device)), NULL: null.to(str(device))}
+    evaluate = Evaluations(model, texts, frames, dtype, reference=None if reference is None else reference.to(device))
     latents = sample(guided(evaluate, terms), start, schedules, first_frame=task.first_frame, progress=progress)
     return Sampled(latents=latents, evaluations=evaluate.count, at_once=evaluate.at_once)
 

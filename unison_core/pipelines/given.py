@@ -3,6 +3,7 @@
     speech, sfx, or both (one recording is separated)   audio to video; what is missing is generated
     video                                               video to audio; with a stem: dubbing, or new effects
     image                                               its first frame
+    a reference voice                                   any of these in which speech is generated
 
 Files are described here, checked, and read (`read_given`) once the model is chosen; nothing is encoded.
 """
@@ -12,12 +13,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unison_core.errors import UsageError
+from unison_core.media.loudness import SILENT_LUFS, lufs
 from unison_core.media.probe import MediaInfo, picture_length_s, probe
+from unison_core.media.read import read_audio
 from unison_core.tasks import TASKS, Task
 from unison_core.types import AUDIO_STREAMS, SFX, SPEECH, VIDEO
 
-FILES = ("audio", "speech", "sfx", "video", "image")
+REFERENCE = "reference_audio"
+FILES = ("audio", "speech", "sfx", "video", "image", REFERENCE)
 """Fields of `Given` that name files."""
+REFERENCE_S = (1.0, 5.0)
+"""Shortest and longest reference voice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +39,8 @@ class Given:
     """Which stem of the video's own sound is kept, speech or sfx: it is separated from the other."""
     image: str | None = None
     """The first frame."""
+    reference_audio: str | None = None
+    """A voice that the generated speech shall have: 1 to 5 s of somebody who speaks."""
     start_s: float = 0.0
     """Where in sound and video the clip begins, in seconds."""
     keep_rate: bool = False
@@ -51,6 +59,7 @@ class Given:
             (self.keep and not self.video, "keep names a stem of a video's sound, but there is no video"),
             (self.keep and (self.speech or self.sfx),
              f"keep {self.keep} takes a stem from the video: give no stem beside it"),
+            (self.reference_audio and SPEECH in self.stems, "the speech is given, so no reference voice can be heard"),
             (not self.start_s >= 0, f"start {self.start_s:g} s is before the beginning"),
             (self.start_s and not (self.video or self.stems), "start needs a given sound or video"),
             (self.keep_rate and not self.stems, "keep_rate needs a given sound"),
@@ -84,7 +93,8 @@ class Given:
     @property
     def sounds(self) -> dict[str, Path]:
         """Files whose sound is taken, by what they are."""
-        return {name: path for name, path in self.files.items() if name != "image" and (name != VIDEO or self.keep)}
+        names = ("audio", SPEECH, SFX, *((VIDEO,) if self.keep else ()))
+        return {name: path for name, path in self.files.items() if name in names}
 
     def __bool__(self) -> bool:
         return bool(self.files)
@@ -97,6 +107,8 @@ def describe_files(given: Given) -> dict[str, MediaInfo]:
         info = probe(path)
         if name in (VIDEO, "image") and info.video is None:
             raise UsageError(f"{name} {path} has no picture")
+        if name == REFERENCE:
+            check_reference(path, info)
         if name in given.sounds and info.audio_rate_hz is None:
             why = "so there is nothing to keep" if name == VIDEO else "so it cannot be given as sound"
             raise UsageError(f"{name} {path} has no sound, {why}")
@@ -110,6 +122,22 @@ def describe_files(given: Given) -> dict[str, MediaInfo]:
             "and a clip has one rate: convert one of them"
         )
     return found
+
+
+def check_reference(path: Path, info: MediaInfo) -> None:
+    """Raise UsageError unless a file can be a reference voice: a few seconds in which something is heard."""
+    low, high = REFERENCE_S
+    if info.audio_rate_hz is None:
+        raise UsageError(f"reference audio {path} has no sound")
+    wave = read_audio(path, info.audio_rate_hz, duration_s=2 * high)
+    seconds = len(wave) / info.audio_rate_hz
+    if not low - 0.05 <= seconds <= high + 0.05:
+        more = " or more" if seconds > 2 * high - 0.1 else ""
+        raise UsageError(
+            f"reference audio {path} lasts {seconds:.1f} s{more}: cut it to {low:g} to {high:g} s of speech"
+        )
+    if lufs(wave, info.audio_rate_hz) < SILENT_LUFS:
+        raise UsageError(f"reference audio {path} is silent (under {SILENT_LUFS:g} LUFS): no voice can be heard in it")
 
 
 def length_s(given: Given, found: Mapping[str, MediaInfo]) -> float | None:

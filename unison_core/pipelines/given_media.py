@@ -21,7 +21,7 @@ from unison_core.media.activity import activity
 from unison_core.media.pictures import read_picture, read_video
 from unison_core.media.probe import MediaInfo
 from unison_core.media.read import read_audio
-from unison_core.pipelines.given import Given, describe_files
+from unison_core.pipelines.given import REFERENCE, REFERENCE_S, Given, describe_files
 from unison_core.pipelines.request import ClipSpec
 from unison_core.pipelines.separating import Separator
 from unison_core.timing import Timing
@@ -37,6 +37,7 @@ class GivenMedia:
         frames: uint8 RGB `(4k+1, H, W, 3)` of a given video, as the model sees it; None where none is given.
         image: uint8 RGB `(H, W, 3)`, the first frame; likewise.
         stems: float32 `(samples,)` by given audio stream, at `rate_hz`.
+        reference: float32 `(samples,)` of a voice, at the model's rate; None where none is given.
         rate_hz: sample rate of the clip's sound.
         inputs: for the record: path, hash and facts by file.
     """
@@ -44,6 +45,7 @@ class GivenMedia:
     frames: np.ndarray | None = None
     image: np.ndarray | None = None
     stems: Mapping[str, np.ndarray] = field(default_factory=dict)
+    reference: np.ndarray | None = None
     rate_hz: int
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -85,8 +87,13 @@ def read_given(spec: ClipSpec, timing: Timing, separator: Callable[[], Separator
         frames = _covering(given, spec, timing)
     if given.image is not None:
         image = read_picture(Path(given.image), spec.size)
+    reference = None
+    if given.reference_audio is not None:
+        reference = read_audio(given.files[REFERENCE], model_hz, duration_s=REFERENCE_S[1])
     inputs = {name: _facts(path, found[name]) for name, path in given.files.items()}
-    return GivenMedia(frames=frames, image=image, stems=stems, rate_hz=rate_hz, inputs=inputs)
+    return GivenMedia(
+        frames=frames, image=image, stems=stems, reference=reference, rate_hz=rate_hz, inputs=inputs
+    )  # fmt: skip
 
 
 def encode_given(media: GivenMedia, codec: Codec, timing: Timing, frames: int) -> dict[str, Tensor]:
@@ -108,6 +115,14 @@ def encode_given(media: GivenMedia, codec: Codec, timing: Timing, frames: int) -
         heard = fitted(resampled(wave, media.rate_hz, timing.sample_rate_hz), samples)
         latents[stream] = codec.encode_audio(rearrange(_tensor(heard), "s -> 1 s"))
     return latents
+
+
+def encode_reference(media: GivenMedia, codec: Codec) -> Tensor | None:
+    """Latents `(1, R, C)` of the reference voice from its first sound to its last; None where none is given."""
+    if media.reference is None:
+        return None
+    heard = np.flatnonzero(activity(media.reference, codec.preset.timing.sample_rate_hz) > 0.5)
+    return codec.encode_audio(rearrange(_tensor(media.reference[heard[0] : heard[-1] + 1]), "s -> 1 s"))
 
 
 def resampled(wave: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:

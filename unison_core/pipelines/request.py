@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from unison_core.config import Preset, SizeConfig
 from unison_core.errors import UsageError
 from unison_core.media.mix import MixSettings
-from unison_core.pipelines.given import Given, describe_files
+from unison_core.pipelines.given import REFERENCE, Given, describe_files
 from unison_core.pipelines.given_length import given_duration_s
 from unison_core.timing import Timing
 from unison_core.types import AUDIO_STREAMS, SPEECH, STREAMS, VIDEO
@@ -89,9 +89,13 @@ def complete(request: GenerateRequest, preset: Preset) -> ClipSpec:
         UsageError: nothing was asked for, or a value is outside what the preset does.
     """
     caption, transcript, given = request.caption.strip(), request.transcript.strip(), request.given
-    if not caption and not transcript and not given:
+    if not caption and not transcript and not given.files.keys() - {REFERENCE}:
         raise UsageError("caption and transcript are both empty: say what is seen, or what is spoken")
     _check_captions({"caption": caption, "negative caption": request.negative.strip()}, preset)
+    if given.reference_audio and preset.model.reference is None:
+        raise UsageError(f"{preset.name} takes no reference voice: it was not trained for one")
+    if given.reference_audio and not transcript:
+        raise UsageError("a reference voice is given, but no transcript: nobody speaks")
     sampling = preset.sampling
     defaults = {stream: sampling.text_scale[stream] for stream in STREAMS}
     scale = _per_stream("text scale", request.text_scale, defaults, 0, MAX_SCALE)

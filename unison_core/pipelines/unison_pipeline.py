@@ -27,7 +27,14 @@ from unison_core.pipelines.checks import check_outputs
 from unison_core.pipelines.device import PRECISIONS, choose_device, choose_precision, device_name
 from unison_core.pipelines.generation import Generation
 from unison_core.pipelines.given_checks import check_given
-from unison_core.pipelines.given_media import GivenMedia, encode_given, fitted, read_given, resampled
+from unison_core.pipelines.given_media import (
+    GivenMedia,
+    encode_given,
+    encode_reference,
+    fitted,
+    read_given,
+    resampled,
+)
 from unison_core.pipelines.loading import Loaded, check_model, load
 from unison_core.pipelines.record import VERSION, content_hashes, versions
 from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
@@ -97,6 +104,7 @@ class UnisonPipeline:
         request: GenerateRequest | None = None,
         *,
         image: str | Path | None = None,
+        reference_audio: str | Path | None = None,
         progress: Progress | None = None,
         **settings: Any,
     ) -> Generation:
@@ -105,13 +113,14 @@ class UnisonPipeline:
         Args:
             request: what to make; or name its fields here: `generate(caption=..., transcript=..., seed=1)`.
             image: file of the first frame.
+            reference_audio: file of a voice that shall speak.
             progress: called after every sampling step.
 
         Raises:
             UsageError: a value is outside what the model does.
             UnisonError: the model produced values that are no numbers.
         """
-        return self._make(request, progress, settings, image=image)
+        return self._make(request, progress, settings, image=image, reference_audio=reference_audio)
 
     def a2v(
         self,
@@ -120,6 +129,7 @@ class UnisonPipeline:
         audio: str | Path | None = None,
         speech: str | Path | None = None,
         sfx: str | Path | None = None,
+        reference_audio: str | Path | None = None,
         start_s: float = 0.0,
         keep_rate: bool = False,
         progress: Progress | None = None,
@@ -130,6 +140,7 @@ class UnisonPipeline:
         Args:
             request: further settings, or name its fields as keywords.
             audio: a recording, which is separated; or its stems: speech, sfx, or both.
+            reference_audio: a voice for speech that is generated.
             start_s: where in the files the clip begins.
             keep_rate: write sound at the files' own rate.
             progress: called after every sampling step.
@@ -140,8 +151,9 @@ class UnisonPipeline:
         if not (audio or speech or sfx or (request and request.given.stems)):
             raise UsageError("a2v needs sound: audio, speech or sfx")
         return self._make(
-            request, progress, settings, audio=audio, speech=speech, sfx=sfx, start_s=start_s, keep_rate=keep_rate
-        )
+            request, progress, settings, audio=audio, speech=speech, sfx=sfx, reference_audio=reference_audio,
+            start_s=start_s, keep_rate=keep_rate,
+        )  # fmt: skip
 
     def v2a(
         self,
@@ -151,6 +163,7 @@ class UnisonPipeline:
         speech: str | Path | None = None,
         sfx: str | Path | None = None,
         keep: str | None = None,
+        reference_audio: str | Path | None = None,
         start_s: float = 0.0,
         keep_rate: bool = False,
         progress: Progress | None = None,
@@ -163,7 +176,7 @@ class UnisonPipeline:
             video: its picture is kept; its sound is not, but for `keep`.
             speech, sfx: a stem that is given.
             keep: `speech` or `sfx`: the stem of the video's own sound that is kept.
-            start_s, keep_rate, progress: as in `a2v`.
+            reference_audio, start_s, keep_rate, progress: as in `a2v`.
 
         Raises:
             UsageError: no video is given, a file is no such thing, or a value is outside what the model does.
@@ -171,8 +184,8 @@ class UnisonPipeline:
         if not (video or (request and request.given.video)):
             raise UsageError("v2a needs a video")
         return self._make(
-            request, progress, settings, video=video, speech=speech, sfx=sfx, keep=keep, start_s=start_s,
-            keep_rate=keep_rate,
+            request, progress, settings, video=video, speech=speech, sfx=sfx, keep=keep,
+            reference_audio=reference_audio, start_s=start_s, keep_rate=keep_rate,
         )  # fmt: skip
 
     def _make(
@@ -239,6 +252,7 @@ class UnisonPipeline:
             ),
             task=spec.given.task,
             given=given,
+            reference=encode_reference(media, self.codec),
             device=self.device,
             dtype=self.dtype,
             progress=progress,
