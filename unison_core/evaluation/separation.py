@@ -1,6 +1,6 @@
 """SI-SDR (Le Roux et al. 2019), of zero-mean signals.
 
-    a = <y, x> / <x, x>,    SI-SDR = 10 log10 |a x|^2 / |a x - y|^2
+a = <y, x> / <x, x>,    SI-SDR = 10 log10 |a x|^2 / |a x - y|^2
 """
 
 import torch

@@ -2,9 +2,8 @@
 
     token = W normalise(x_band) + b + u log10(|x_band|^2 / mean |x|^2)
 
-The RoFormer papers' split normalises every band of every spectrum by itself (RMSNorm), so a model learns levels only from
-how neighbouring frequencies relate. A model of a few million parameters gains from being told. Levels are relative to the
-window's mean, so that a louder recording gives the same masks.
+The papers' split normalises every band of every spectrum by itself (RMSNorm), so that levels are lost, which a small
+model cannot make up for. Levels are relative to the window's mean: a louder recording gives the same masks.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""Separators as configuration: a size is a YAML file in `presets/`; `nano` is bundled, `vocals` is the public checkpoint's."""
+"""Separators as configuration: a size is a YAML file in `presets/`; `nano` is bundled, `vocals` is the public one's."""
 
 from dataclasses import dataclass
 from pathlib import Path

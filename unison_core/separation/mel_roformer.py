@@ -1,4 +1,4 @@
-"""Mel-Band RoFormer (Wang, Lu, Won 2023) from the package BS-RoFormer: a mixture's spectrum -> a complex mask of its speech.
+"""Mel-Band RoFormer (Wang, Lu, Won 2023) from the package BS-RoFormer: a mixture -> a complex mask of its speech.
 
     speech = iSTFT(M * STFT(mix)),    sfx = mix - speech
 
@@ -7,8 +7,10 @@ averaged where bands overlap.
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
+import torch._dynamo
 from bs_roformer.mel_band_roformer import MelBandRoformer
 from torch import Tensor, nn
 
@@ -78,6 +80,27 @@ def load_separator(folder: Path) -> tuple[SeparatorConfig, MelBandRoformer]:
     check_keys(model, {key: tuple(value.shape) for key, value in tensors.items()}, folder)
     model.load_state_dict(tensors)
     return config, model.eval()
+
+
+def compile_parts(model: MelBandRoformer, **options: Any) -> None:
+    """Compile what the spectra pass through, part by part: spectra themselves are complex, which compilers dislike.
+
+    Layers of one shape share their code. `options` go to `torch.compile`.
+    """
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
+    for part in _parts(model):
+        part.compile(**options)
+
+
+def uncompile_parts(model: MelBandRoformer) -> None:
+    """Undo `compile_parts`."""
+    for part in _parts(model):
+        part._compiled_call_impl = None
+
+
+def _parts(model: MelBandRoformer) -> list[nn.Module]:
+    layers = [transformer for pair in model.layers for transformer in pair if transformer is not None]
+    return [model.band_split, *layers, *model.mask_estimators]
 
 
 def _to_float32(module: nn.Module, inputs: object, masks: Tensor) -> Tensor:

@@ -1,10 +1,11 @@
 """Varied mixtures of corpus speech and effects, made in batches on the training device.
 
-    speech = filter(voice at another speed)                     sfx = filter(sum of effects + coloured noise + hum + melodies)
+    speech = filter(voice at another speed)
+    sfx = filter(effects + coloured noise + hum + melodies)
     mix = g (B(speech) + r B(sfx)),   10 log10 |speech|^2 / |r sfx|^2 uniform in `ratio_db`
 
-`filter` is a random equaliser times a random room; B, the recording's band limits, is common to both stems. Speed changes
-pitch and formants alike, which makes many voices of few.
+`filter` is a random equaliser times a random room; B, the recording's band limits, is common to both stems. Speed
+changes pitch and formants alike, which makes many voices of few.
 """
 
 import math
@@ -16,7 +17,7 @@ from einops import rearrange
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from unison_core.training.synthetic_sound import coloured_noise, equaliser, hum, melody, band_limits, room
+from unison_core.training.synthetic_sound import band_limits, coloured_noise, equaliser, hum, melody, room
 
 SOUNDING = 1e-4
 """RMS under which a stretch counts as silent."""

@@ -3,10 +3,11 @@
     e = s' - s,    L = 0.7 E(e) + 0.3 E(Pe) + S,    E(e) = log10(|e|^2 / |x|^2 + 10^-4.5)
     S = sum |STFT(e)| / sum |STFT(x)|,               P: first difference
 
-x is the mixture. The effects are the mixture without the speech, so their error is -e: one loss serves both stems, and it
-says the same of a stem that must be silent: the error's level under the input, down to -45 dB.
+x is the mixture. The effects are the mixture without the speech, so their error is -e: one loss serves both stems, and
+it says the same of a stem that must be silent: the error's level under the input, down to -45 dB.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,13 @@ from torch import Tensor, nn
 from unison_core.corpus.sample import CorpusItem
 from unison_core.evaluation.separation import si_sdr
 from unison_core.separation.config import load_separator_preset
-from unison_core.separation.mel_roformer import build_separator, load_separator, save_separator
+from unison_core.separation.mel_roformer import (
+    build_separator,
+    compile_parts,
+    load_separator,
+    save_separator,
+    uncompile_parts,
+)
 from unison_core.training.accelerate_setup import make_accelerator
 from unison_core.training.checkpoint import Stateful
 from unison_core.training.clock import Clock, set_learning_rate
@@ -103,15 +110,12 @@ class SeparatorTask:
     def prepare(self, clock: Clock) -> None:
         """Compile where that is wanted and possible; the clock begins afterwards."""
         if self.config.compile and self.accelerator.device.type == "cuda":
-            parts = [*(part for pair in self.model.layers for part in pair[1:]), *self.model.mask_estimators]
             try:
-                for part in (*parts, self.model.band_split):
-                    part.compile()
+                compile_parts(self.model)
                 self._backward(torch.randn(2, self.config.batch, self.preset.window, device=self.accelerator.device))
             except Exception as error:  # compilers fail in many ways, and training does not need one
-                print(f"training without compilation: {' '.join(str(error).split())[:200]}")
-                for part in (*parts, self.model.band_split):
-                    part._compiled_call_impl = None
+                print(f"training without compilation: {' '.join(str(error).split())[:200]}", file=sys.stderr)
+                uncompile_parts(self.model)
             self.optimizer.zero_grad(set_to_none=True)
         clock.start()
 
@@ -131,7 +135,7 @@ class SeparatorTask:
     def check(self, entries: Sequence[Entry]) -> Mapping[str, float]:
         """Of held-out mixtures at 0 dB: improvement of both stems; of lone stems: how far down the other one is."""
         found: dict[str, list[float]] = {}
-        with self.ema.applied():
+        with self.ema.applied(), torch.compiler.set_stance("force_eager"):  # every length would be compiled anew
             self.model.eval()
             for entry in entries:
                 for name, value in self._check(entry).items():
@@ -158,7 +162,8 @@ class SeparatorTask:
         return losses
 
     def _check(self, entry: Entry) -> dict[str, float]:
-        stems = {name: wave.float() for name, wave in (("speech", entry.speech), ("sfx", entry.sfx)) if wave is not None}
+        given = {SPEECH: entry.speech, SFX: entry.sfx}
+        stems = {name: wave.float() for name, wave in given.items() if wave is not None}
         found = {}
         for name, wave in stems.items():
             speech = self.model(wave[None, None])[0, 0]

@@ -71,7 +71,9 @@ def room(count: int, rate_hz: int, generator: torch.Generator) -> Tensor:
     """Impulse responses: the direct sound and an exponential tail, 0.1 to 0.9 s until -60 dB: `(B, rate / 2)`."""
     time_s = torch.arange(rate_hz // 2, device=generator.device) / rate_hz
     gone_s = 0.1 + 0.8 * _rand((count, 1), generator)
-    tail = torch.randn(count, len(time_s), generator=generator, device=generator.device) * (-6.9 * time_s / gone_s).exp()
+    tail = (
+        torch.randn(count, len(time_s), generator=generator, device=generator.device) * (-6.9 * time_s / gone_s).exp()
+    )
     tail = tail * (time_s > 0.002 + 0.02 * _rand((count, 1), generator))
     level = 10 ** (-18 * _rand((count, 1), generator) / 20)
     response = level * tail / tail.square().sum(dim=-1, keepdim=True).sqrt().clamp(min=1e-6)
