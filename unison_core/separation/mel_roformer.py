@@ -18,6 +18,7 @@ from unison_core.config import from_mapping, read_yaml, to_mapping
 from unison_core.separation.attention import use_fused_attention
 from unison_core.separation.band_level import LevelBandSplit
 from unison_core.separation.config import SeparatorConfig
+from unison_core.separation.precision import keep_float32
 from unison_core.weights.tensors import check_keys, read_tensors, write_tensors
 
 STEM = "separator"
@@ -28,6 +29,8 @@ def build_separator(config: SeparatorConfig) -> MelBandRoformer:
     """A model with random weights: `(B, channels, samples)` -> the speech in it, of the same shape, float32."""
     model = plain_separator(config)
     use_fused_attention(model)
+    for end in (model.band_split, *model.mask_estimators):
+        keep_float32(end)
     return model
 
 
@@ -57,8 +60,6 @@ def plain_separator(config: SeparatorConfig) -> MelBandRoformer:
     )
     if config.band_split == "shape_and_level":
         model.band_split = LevelBandSplit(config.dim, model.band_split.dim_inputs)
-    for estimator in model.mask_estimators:  # complex masks exist in float32 only
-        estimator.register_forward_hook(_to_float32)
     return model
 
 
@@ -101,7 +102,3 @@ def uncompile_parts(model: MelBandRoformer) -> None:
 def _parts(model: MelBandRoformer) -> list[nn.Module]:
     layers = [transformer for pair in model.layers for transformer in pair if transformer is not None]
     return [model.band_split, *layers, *model.mask_estimators]
-
-
-def _to_float32(module: nn.Module, inputs: object, masks: Tensor) -> Tensor:
-    return masks.float()
