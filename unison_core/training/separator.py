@@ -111,11 +111,11 @@ class SeparatorTask:
         """Compile where that is wanted and possible; the clock begins afterwards."""
         if self.config.compile and self.accelerator.device.type == "cuda":
             try:
-                compile_parts(self.model)
+                compile_parts(self.model, dynamic=False)
                 self._backward(torch.randn(2, self.config.batch, self.preset.window, device=self.accelerator.device))
             except Exception as error:  # compilers fail in many ways, and training does not need one
                 print(f"training without compilation: {' '.join(str(error).split())[:200]}", file=sys.stderr)
-                uncompile_parts(self.model)
+                uncompile_parts(self.model, dynamic=False)
             self.optimizer.zero_grad(set_to_none=True)
         clock.start()
 
