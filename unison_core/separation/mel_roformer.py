@@ -27,7 +27,11 @@ CONFIG_FILE = "separator.yaml"
 
 def build_separator(config: SeparatorConfig) -> MelBandRoformer:
     """A model with random weights: `(B, channels, samples)` -> the speech in it, of the same shape, float32."""
-    model = plain_separator(config)
+    return fuse(plain_separator(config))
+
+
+def fuse(model: MelBandRoformer) -> MelBandRoformer:
+    """Give a plain separator fused attention and float32 ends, in place; its weights and outputs stay the same."""
     use_fused_attention(model)
     for end in (model.band_split, *model.mask_estimators):
         keep_float32(end)
