@@ -1,5 +1,7 @@
 """`unison v2a`: the picture stays what it was, its sound is new; dubbing keeps the other stem to the bit."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
@@ -74,12 +76,22 @@ def test_dubbing_keeps_a_given_stem_to_the_bit(direct, tmp_path, given):
     assert levels(tmp_path / "o" / f"{other}.wav").any()
 
 
+def split_in(monkeypatch, share):
+    """Stand in for the separator: `share` of the recording is speech."""
+
+    class Split:
+        facts: ClassVar = {"name": "split", "sha256": "0"}
+
+        def __call__(self, wave, rate_hz):
+            return {SPEECH: share * wave, SFX: wave - share * wave}
+
+    monkeypatch.setattr("unison_core.pipelines.unison_pipeline.bundled_separator", lambda device: Split())
+    monkeypatch.setattr("unison_core.pipelines.request.find_bundled", lambda: None)
+
+
 @pytest.mark.parametrize("keep", [SFX, SPEECH])
 def test_keep_takes_a_stem_from_the_videos_own_sound(direct, monkeypatch, tmp_path, keep):
-    monkeypatch.setattr(
-        "unison_core.pipelines.unison_pipeline.bundled_separator",
-        lambda device: lambda wave, rate_hz: {SPEECH: 0.25 * wave, SFX: 0.75 * wave},
-    )
+    split_in(monkeypatch, 0.25)
     video = write_video(tmp_path / "a.mkv", "-c:v", "ffv1")
     result = direct("v2a", "--video", video, "--keep", keep, "--keep-rate", "--out", "o")
     assert result.exit_code == 0, result.stderr
@@ -91,13 +103,12 @@ def test_keep_takes_a_stem_from_the_videos_own_sound(direct, monkeypatch, tmp_pa
 
 
 def test_a_recording_is_separated_on_the_way_to_a_picture(direct, monkeypatch, tmp_path):
-    monkeypatch.setattr(
-        "unison_core.pipelines.unison_pipeline.bundled_separator",
-        lambda device: lambda wave, rate_hz: {SPEECH: 0.5 * wave, SFX: wave - 0.5 * wave},
-    )
+    split_in(monkeypatch, 0.25)
     path = write_sound(tmp_path / "s.wav")
     assert direct("a2v", "--audio", path, "--out", "o").exit_code == 0
-    assert read_record(tmp_path / "o")["output"]["task"] == "a2v"
+    record = read_record(tmp_path / "o")
+    assert record["output"]["task"] == "a2v"
+    assert record["inputs"]["audio"]["separator"] == {"name": "split", "sha256": "0"}
     assert np.abs(levels(tmp_path / "o" / "mix.wav")[:24000] - levels(path)).max() <= 1
 
 

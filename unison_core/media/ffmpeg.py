@@ -14,13 +14,24 @@ SPECIAL = "\\=;#\n"
 """Characters that ffmpeg's metadata format wants behind a backslash."""
 
 
+def program() -> str:
+    """Path of the binary; raises UnisonError where it is missing."""
+    try:
+        import imageio_ffmpeg
+
+        path: str = imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError) as error:
+        raise UnisonError(f"ffmpeg is missing ({error}): pip install imageio-ffmpeg") from error
+    return path
+
+
 def run(arguments: Sequence[str], feed: Iterable[bytes] = ()) -> bytes:
     """Run ffmpeg with `arguments`, feeding its stdin; returns its stdout.
 
     Raises:
         UnisonError: ffmpeg is missing or ends with an error; the message is ffmpeg's last line.
     """
-    command = [_program(), "-hide_banner", "-nostdin" if not feed else "-y", "-loglevel", "error", *arguments]
+    command = [program(), "-hide_banner", "-nostdin" if not feed else "-y", "-loglevel", "error", *arguments]
     if not feed:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         return _output(done.returncode, done.stdout, done.stderr)
@@ -41,7 +52,7 @@ def run(arguments: Sequence[str], feed: Iterable[bytes] = ()) -> bytes:
 
 def describe(path: Path) -> str:
     """What ffmpeg says of a media file's container and streams, or why it cannot read it."""
-    command = [_program(), "-hide_banner", "-nostdin", "-i", str(path)]
+    command = [program(), "-hide_banner", "-nostdin", "-i", str(path)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     return done.stderr.decode(errors="replace").replace("At least one output file must be specified", "")
 
@@ -78,15 +89,6 @@ def read_tags(path: Path) -> dict[str, str]:
         else:
             value += char
     return tags
-
-
-def _program() -> str:
-    try:
-        import imageio_ffmpeg
-
-        return imageio_ffmpeg.get_ffmpeg_exe()
-    except (ImportError, RuntimeError) as error:
-        raise UnisonError(f"ffmpeg is missing ({error}): pip install imageio-ffmpeg") from error
 
 
 def _escape(text: str) -> str:

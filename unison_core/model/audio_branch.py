@@ -236,11 +236,11 @@ class AudioBranch(nn.Module):
                 streams, state.cross_angles, context.transcript_mean, context.caption_mean, state.time
             )
             gates = (*gates, gate)
-        angles = torch.cat([state.angles] * len(streams))  # identical positions in every stream
+        angles = (state.angles,) * len(streams)  # identical positions in every stream
         voice = state.reference
         if voice is not None:
             streams, conditions = (voice.tokens, *streams), (voice.condition, *conditions)
-            angles = torch.cat([voice.angles, angles])
+            angles = (voice.angles, *angles)
         text, clip = state.text, state.clip
         if j < self.config.joint_blocks:
             streams, text, clip = self.joint_blocks[j](

@@ -75,11 +75,15 @@ def read_given(spec: ClipSpec, timing: Timing, separator: Callable[[], Separator
     shown = timing.shown_frames(spec.duration_s)
     samples = round(shown / timing.fps * rate_hz)
     stems: dict[str, np.ndarray] = {}
+    separated: dict[str, dict[str, Any]] = {}
     for name, path in given.sounds.items():
         wave = read_audio(path, rates[name], start_s=given.start_s, duration_s=spec.duration_s + 0.1)
         if not len(wave):
             raise UsageError(f"{name} {path} holds no sound from {given.start_s:g} s on")
-        parts = {name: wave} if name in given.stems else separator()(wave, rates[name])
+        parts: Mapping[str, np.ndarray] = {name: wave}
+        if name not in given.stems:
+            separate = separator()
+            parts, separated[name] = separate(wave, rates[name]), {"separator": dict(separate.facts)}
         kept = given.stems & parts.keys()
         stems |= {s: fitted(resampled(parts[s], rates[name], rate_hz), samples) for s in kept}
     frames = image = None
@@ -90,7 +94,7 @@ def read_given(spec: ClipSpec, timing: Timing, separator: Callable[[], Separator
     reference = None
     if given.reference_audio is not None:
         reference = read_audio(given.files[REFERENCE], model_hz, duration_s=REFERENCE_S[1])
-    inputs = {name: _facts(path, found[name]) for name, path in given.files.items()}
+    inputs = {name: _facts(path, found[name]) | separated.get(name, {}) for name, path in given.files.items()}
     return GivenMedia(
         frames=frames, image=image, stems=stems, reference=reference, rate_hz=rate_hz, inputs=inputs
     )  # fmt: skip

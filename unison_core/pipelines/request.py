@@ -14,6 +14,7 @@ from unison_core.errors import UsageError
 from unison_core.media.mix import MixSettings
 from unison_core.pipelines.given import REFERENCE, Given, describe_files
 from unison_core.pipelines.given_length import given_duration_s
+from unison_core.pipelines.separating import find_bundled, needs_separation
 from unison_core.timing import Timing
 from unison_core.types import AUDIO_STREAMS, SPEECH, STREAMS, VIDEO
 
@@ -140,6 +141,8 @@ def _duration_s(request: GenerateRequest, transcript: str, preset: Preset) -> fl
         needed = comfortable = _span_end(request.span_s, transcript)
     if request.given:
         found = describe_files(request.given)
+        if needs_separation(request.given):
+            find_bundled()
         if request.given.stems or request.given.video:
             needed = 0.0 if SPEECH in request.given.stems and request.span_s is None else needed
             return given_duration_s(request.given, found, request.duration_s, needed, preset)
