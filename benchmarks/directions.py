@@ -4,6 +4,7 @@
     python benchmarks/directions.py --out runs/directions --only generate,v2a --clips 20
     python benchmarks/directions.py --out runs/directions --only generate --sweep sync    # SyncCFG's scales
     python benchmarks/directions.py --out runs/directions --only generate --sweep lead    # who runs ahead, how far
+    python benchmarks/directions.py --out runs/directions --only generate,voice,"voice alone"   # reference voices
     python benchmarks/directions.py --out runs/directions --recordings FOLDER      # mouths to voices nobody synthesised
 
 The truth of each held-out scene is written to files, the files are given, and the clip is measured against the scene by
@@ -29,6 +30,7 @@ from quality import RECORDINGS, pipeline, read_clip, recordings, score_all
 from unison_core.config import load_preset
 from unison_core.corpus.sample import realise
 from unison_core.corpus.scene import Scene
+from unison_core.corpus.speech import RATE_HZ
 from unison_core.errors import UnisonError
 from unison_core.evaluation.clip_scores import ClipScores
 from unison_core.evaluation.held_out import SPOKEN, HeldOut, held_out_prompts
@@ -42,10 +44,9 @@ from unison_core.types import AUDIO_STREAMS, Clip
 
 UNINFORMATIVE = "A person"
 """A caption that tells nothing of what sounds: the picture has to."""
-WORDS, SOUND, ACTIONS, LAG, LIPS, COLOURS = (
-    "word errors, %", "asked-for sound named right, %", "- actions, %",
-    "distance of sound and action in time, median, ms", "mouth opening to speech level, r, median",
-    "asked-for colours are there, %",
+WORDS, SOUND, LAG, LIPS, COLOURS, VOICE = (
+    "word errors, %", "asked-for sound named right, %", "distance of sound and action in time, median, ms",
+    "mouth opening to speech level, r, median", "asked-for colours are there, %", "asked-for voice is there, %",
 )  # fmt: skip
 """Lines of the quality table that targets look at."""
 SWEEPS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
@@ -71,7 +72,7 @@ class Case:
 
     Attributes:
         prompt: the scene.
-        folder: holds video.mp4, speech.wav, sfx.wav and first.png.
+        folder: holds video.mp4, speech.wav, sfx.wav and first.png, and voice.wav where another scene has this voice.
         other_words: words of another scene that fit into this one, for dubbing.
     """
 
@@ -104,8 +105,14 @@ DIRECTIONS: Mapping[str, Make] = {
         video=c.file("video.mp4"), sfx=c.file("sfx.wav"), caption=c.prompt.scene.caption, transcript=c.other_words,
         seed=c.prompt.seed,
     ),
+    "voice": lambda p, c: p.generate(reference_audio=c.file("voice.wav"), **_words(c), seed=c.prompt.seed),
+    "voice alone": lambda p, c: p.generate(
+        reference_audio=c.file("voice.wav"), **{**_words(c), "caption": ""}, seed=c.prompt.seed
+    ),
 }  # fmt: skip
-"""What each direction is given of a scene."""
+"""What each direction is given of a scene. In the last one, nothing but the reference tells the voice."""
+VOICED = ("voice", "voice alone")
+"""Directions that only a model with a reference voice takes."""
 
 
 def main() -> int:
@@ -142,7 +149,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", default="unison-nano", help="bundled name, folder or Hub id")
     parser.add_argument("--preset", default="nano", help="preset whose limits the scenes must keep")
     parser.add_argument("--clips", type=int, default=40, help="held-out scenes with speech and sound")
-    parser.add_argument("--only", type=_directions, default=tuple(DIRECTIONS), help=f"of {', '.join(DIRECTIONS)}")
+    parser.add_argument(
+        "--only",
+        type=_directions,
+        default=tuple(d for d in DIRECTIONS if d not in VOICED),
+        help=f"of {', '.join(DIRECTIONS)}",
+    )
     parser.add_argument("--sweep", choices=SWEEPS, help="compare settings of generate instead of directions")
     parser.add_argument("--recordings", type=Path, help="folder of recordings; drive pictures by them instead")
     parser.add_argument("--device", default="auto")
@@ -171,6 +183,7 @@ def sweep(settings: Mapping[str, Any]) -> Make:
 
 def write_cases(prompts: list[HeldOut], folder: Path) -> Iterator[Case]:
     """The truth of every scene as files."""
+    other = other_voices(prompts)
     for i, prompt in enumerate(prompts):
         place = folder / prompt.id
         if not (place / "video.mp4").is_file():
@@ -183,8 +196,32 @@ def write_cases(prompts: list[HeldOut], folder: Path) -> Iterator[Case]:
             write_wav(place / "mix.wav", mix, clip.rate_hz)
             Image.fromarray(clip.frames[0]).save(place / "first.png")
             write_mp4(place / "part.mp4", clip.frames, clip.fps, place / "mix.wav", {})
+            write_voice(place / "voice.wav", other.get(prompt.id))
             (place / "part.mp4").rename(place / "video.mp4")
         yield Case(prompt=prompt, folder=place, other_words=_other_words(prompts, i))
+
+
+def other_voices(prompts: list[HeldOut]) -> dict[str, HeldOut]:
+    """By scene, another in which the same voice says something else for a second or more."""
+    found = {}
+    for i, prompt in enumerate(prompts):
+        for other in (*prompts[i + 1 :], *prompts[:i]):
+            words = other.scene.transcript != prompt.scene.transcript
+            if (
+                words
+                and other.scene.voice == prompt.scene.voice
+                and other.utterance
+                and other.utterance.duration_s >= 1
+            ):
+                found[prompt.id] = other
+                break
+    return found
+
+
+def write_voice(path: Path, source: HeldOut | None) -> None:
+    """What `source` says, as a reference of at most 3 s."""
+    if source is not None and source.utterance is not None:
+        write_wav(path, quantise(source.utterance.wave[: 3 * RATE_HZ]), RATE_HZ)
 
 
 def _other_words(prompts: list[HeldOut], i: int) -> str:
@@ -198,6 +235,8 @@ def _other_words(prompts: list[HeldOut], i: int) -> str:
 
 def run(name: str, make: Make, cases: list[Case], args: argparse.Namespace) -> list[ClipScores]:
     """Scores of a direction's clips, which are made where they are not there."""
+    if name in VOICED:
+        cases = [c for c in cases if (c.folder / "voice.wav").is_file()]
     heard = [replace(c.prompt, scene=scored_scene(name, c)) for c in cases]
 
     def clips() -> Iterator[Clip]:
@@ -253,6 +292,9 @@ def targets(columns: Mapping[str, list[Line]], out: Path) -> Iterator[Line]:
     yield from line("v2a", WORDS, AT_MOST, None)
     yield from line("dubbing", WORDS, AT_MOST, None if words is None else words + 5)
     yield from line("image", COLOURS, AT_LEAST, 90)
+    for direction in VOICED:
+        yield from line(direction, VOICE, AT_LEAST, 90)
+        yield from line(direction, WORDS, AT_MOST, None if words is None else words + 5)
     for direction, stems in (("a2v", 2), ("speech only", 1), ("new effects", 1), ("dubbing", 1)):
         if direction in found:
             kept = [_given_kept(record) == stems for record in records(out / "clips" / direction)]
