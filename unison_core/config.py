@@ -112,8 +112,14 @@ class NodeConfig:
     """Width of the noise-level features that set scale and shift."""
     rope_rate_hz: float = 31.25
     """RoPE positions are seconds times this rate, on both sides."""
+    rope: str = "seconds"
+    """`seconds` aligns both sides in time (Harmony); `index` numbers each side's latents, its ablation."""
     video_to_audio: bool = True
     audio_to_video: bool = True
+
+    def __post_init__(self) -> None:
+        if self.rope not in ("seconds", "index"):
+            raise ValueError(f"rope={self.rope!r} is neither 'seconds' nor 'index'")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,13 +294,13 @@ class Preset:
 
 
 def load_preset(name: str) -> Preset:
-    """Read a bundled preset by name; raises UsageError naming those that exist."""
-    return from_mapping(Preset, _preset_mapping(name), f"{name}.yaml")
+    """Read a bundled preset by name, or a file whose name ends in .yaml; raises UsageError naming those that exist."""
+    return from_mapping(Preset, _preset_mapping(name), name)
 
 
 def _preset_mapping(name: str) -> dict[str, Any]:
     """A preset's data; where it names a `base`, that preset's with what it says itself in place."""
-    path = PRESETS / f"{name}.yaml"
+    path = Path(name) if name.endswith(".yaml") else PRESETS / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in PRESETS.glob("*.yaml")))
         raise UsageError(f"unknown preset {name!r}; there are: {known}")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from unison_core.diffusion.guidance import State
-from unison_core.types import STREAMS, Latents, Sigmas, TextInputs
+from unison_core.types import Latents, Sigmas, TextInputs
 
 
 class JointModel(Protocol):
@@ -69,8 +69,8 @@ class Evaluations:
             text = reduce(TextInputs.stack, (self._texts[name] for name in words))
             voice = {} if self._reference is None else {"reference": self._reference.repeat(len(group), 1, 1)}
             self._conditions[words] = self._model.encode(text, self._frames, **voice)
-        latents = {s: torch.cat([state.latents[s] for state in group]).to(self._dtype) for s in STREAMS}
-        sigmas = {s: torch.cat([state.sigmas[s] for state in group]) for s in STREAMS}
+        latents = {s: torch.cat([state.latents[s] for state in group]).to(self._dtype) for s in group[0].latents}
+        sigmas = {s: torch.cat([state.sigmas[s] for state in group]) for s in group[0].sigmas}
         both = self._model(latents, sigmas, self._conditions[words])
         parts = {s: v.float().chunk(len(group)) for s, v in both.items()}
         return [{s: part[i] for s, part in parts.items()} for i in range(len(group))]

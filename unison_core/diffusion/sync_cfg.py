@@ -16,7 +16,7 @@ from torch import Tensor
 
 from unison_core.diffusion.flow import denoised
 from unison_core.diffusion.guidance import State, Term, movable
-from unison_core.types import AUDIO_STREAMS, VIDEO, Latents, Sigmas
+from unison_core.types import VIDEO, Latents, Sigmas
 
 REFRESH = 4
 """Steps that share one still picture."""
@@ -53,7 +53,7 @@ class SilentAnchor:
 
     def anchor(self, state: State) -> State:
         latents, sigmas = dict(state.latents), dict(state.sigmas)
-        for stream in AUDIO_STREAMS:
+        for stream in state.latents.keys() - {VIDEO}:
             x = latents[stream]
             if self._known is None:
                 self._known = self._silence(x.shape[1]).to(x)
@@ -92,7 +92,7 @@ class StillAnchor:
         return replace(state, latents={**state.latents, VIDEO: picture}, sigmas={**state.sigmas, **still})
 
     def watch(self, state: State, velocity: Latents) -> None:
-        if any(self.scale.get(stream, 1) != 1 for stream in AUDIO_STREAMS):
+        if any(self.scale.get(stream, 1) != 1 for stream in state.latents.keys() - {VIDEO}):
             self._estimate = denoised(state.latents[VIDEO], velocity[VIDEO], state.sigmas[VIDEO])
 
 
