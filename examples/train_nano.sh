@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 GPUS=${GPUS:-$(nvidia-smi -L | wc -l)}
 WORKERS=${WORKERS:-$(nproc)}
-CLIPS=${CLIPS:-60000}
+CLIPS=${CLIPS:-48000}
 last=$((GPUS - 1))
 configs=examples/configs
 runs=runs/nano
