@@ -18,7 +18,7 @@ def test_progress_is_the_further_of_steps_and_time() -> None:
 
 def test_processes_that_agree_see_the_same_progress(monkeypatch: Any) -> None:
     """Otherwise one would stop, or take another learning rate, while the other waits for its gradients."""
-    told = torch.tensor(120.0, dtype=torch.float64)
+    told = torch.tensor(0.5, dtype=torch.float64)
     monkeypatch.setattr(module, "broadcast", lambda tensor: told)
     pair: Any = SimpleNamespace(num_processes=2, device=torch.device("cpu"))
     slow, fast = Clock(steps=10**6, minutes=4.0, spent_s=100.0), Clock(steps=10**6, minutes=4.0, spent_s=130.0)
