@@ -22,6 +22,10 @@ Duration = Annotated[
     str, typer.Option("--duration", "-d", help="Seconds, or auto: as long as the transcript takes.", metavar="auto|S",
                       rich_help_panel=WHAT)
 ]  # fmt: skip
+GivenDuration = Annotated[
+    str, typer.Option("--duration", "-d", help="Seconds, or auto: as long as what is given.", metavar="auto|S",
+                      rich_help_panel=WHAT)
+]  # fmt: skip
 Size = Annotated[
     str | None, typer.Option("--size", help="Picture size in pixels.  [default: the model's]", metavar="WxH",
                              rich_help_panel=WHAT)

@@ -116,6 +116,26 @@ def test_batches_take_rows_of_their_own_direction(direct, tmp_path):
     assert "no file missing.wav" in c["error"]
     again = direct("a2v", "--prompts", "rows.jsonl", "--json", "--seed", 1, "--steps", 1)
     assert [item["status"] for item in json_lines(again)] == ["skipped", "failed", "failed", "skipped"]
+    write_sound(tmp_path / "s.wav", seed=5)
+    changed = json_lines(direct("a2v", "--prompts", "rows.jsonl", "--json", "--seed", 1, "--steps", 1))
+    assert "was made when s.wav was another file" in changed[0]["error"]
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.flac", "a.ogg", "a.m4a", "a.opus", "a.aiff"])
+def test_common_formats_are_heard_alike(tmp_path, name):
+    """What is read of a chirp in any format follows the chirp itself."""
+    from unison_core.media import ffmpeg
+    from unison_core.media.probe import probe
+    from unison_core.media.read import read_audio
+
+    source = ["-f", "lavfi", "-i", "aevalsrc='0.4*sin(900*t*t)|0.4*sin(900*t*t)':s=48000:d=1.5"]
+    ffmpeg.run([*source, str(tmp_path / "plain.wav")])
+    ffmpeg.run([*source, str(tmp_path / name)])
+    plain, heard = (read_audio(tmp_path / file, 16000) for file in ("plain.wav", name))
+    assert probe(tmp_path / name).duration_s == pytest.approx(1.5, abs=0.1)
+    count = min(len(plain), len(heard))
+    assert count == pytest.approx(24000, abs=1500)
+    assert np.corrcoef(plain[:count], heard[:count])[0, 1] > 0.97
 
 
 def test_a_silent_stem_is_given_and_said(direct, tmp_path):

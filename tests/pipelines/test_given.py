@@ -2,10 +2,12 @@
 
 from itertools import product
 
+import numpy as np
 import pytest
 
 from unison_core.errors import UsageError
 from unison_core.pipelines.given import Given
+from unison_core.pipelines.given_media import GivenMedia
 from unison_core.tasks import TASKS
 
 
@@ -42,3 +44,13 @@ def test_whatever_is_given_is_a_trained_direction_or_one_clear_error():
             except UsageError:
                 pass
     assert good == 11
+
+
+def test_when_given_speech_is_heard():
+    wave = np.zeros(32000, np.float32)
+    wave[8000:20000] = 0.3 * np.sin(np.arange(12000))
+    start, end = GivenMedia(stems={"speech": wave}, rate_hz=16000).spoken_s()
+    assert start == pytest.approx(0.5, abs=0.2)
+    assert end == pytest.approx(1.25, abs=0.2)
+    assert GivenMedia(stems={"speech": 0 * wave}, rate_hz=16000).spoken_s() is None
+    assert GivenMedia(stems={"sfx": wave}, rate_hz=16000).spoken_s() is None

@@ -15,7 +15,7 @@ def a2v(
     start: options.Start = 0.0,
     keep_rate: options.KeepRate = False,
     negative: options.Negative = "",
-    duration: options.Duration = "auto",
+    duration: options.GivenDuration = "auto",
     size: options.Size = None,
     span: options.Span = None,
     prompts: options.Prompts = None,

@@ -16,7 +16,7 @@ def v2a(
     start: options.Start = 0.0,
     keep_rate: options.KeepRate = False,
     negative: options.Negative = "",
-    duration: options.Duration = "auto",
+    duration: options.GivenDuration = "auto",
     span: options.Span = None,
     prompts: options.Prompts = None,
     seed: options.Seed = None,
