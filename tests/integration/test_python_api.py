@@ -74,6 +74,10 @@ def test_every_direction_is_a_method(pipeline, tmp_path):
     talk = pipeline.a2v(speech=speech, caption="A man talks", seed=1)
     assert np.array_equal(talk.speech, read_wav(speech)[0])
     assert talk.sfx.any()
+    portrait = pipeline.a2v(speech=speech, image=tmp_path / "red.png", seed=1)
+    assert np.array_equal(portrait.speech, talk.speech)
+    assert {c["name"] for c in portrait.metadata["checks"]} >= {"first_frame_psnr_db", "given_speech_difference"}
+    assert not np.array_equal(portrait.frames, talk.frames)
     dubbed = pipeline.v2a(video=str(video), sfx=speech, transcript="Hello", duration_s=1.2, seed=1)
     assert np.array_equal(dubbed.sfx[:16000], read_wav(speech)[0])
     assert dubbed.source.path == video

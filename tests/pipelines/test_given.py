@@ -19,6 +19,8 @@ from unison_core.tasks import TASKS
         ({"audio": "a"}, "a2v", "a2v"),
         ({"speech": "s", "sfx": "x"}, "a2v", "a2v"),
         ({"speech": "s"}, "speech_to_av", "a2v"),
+        ({"speech": "s", "image": "i"}, "image_speech_to_av", "a2v"),
+        ({"audio": "a", "image": "i"}, "image_a2v", "a2v"),
         ({"sfx": "s"}, "sfx_to_av", "a2v"),
         ({"video": "v"}, "v2a", "v2a"),
         ({"video": "v", "sfx": "x"}, "dub", "v2a"),
@@ -43,7 +45,7 @@ def test_whatever_is_given_is_a_trained_direction_or_one_clear_error():
                 good += 1
             except UsageError:
                 pass
-    assert good == 11
+    assert good == 15
 
 
 def test_when_given_speech_is_heard():

@@ -11,6 +11,7 @@ def a2v(
     audio: options.Audio = None,
     speech: options.Speech = None,
     sfx: options.Sfx = None,
+    image: options.Image = None,
     reference_audio: options.ReferenceAudio = None,
     start: options.Start = 0.0,
     keep_rate: options.KeepRate = False,
@@ -45,7 +46,7 @@ def a2v(
 
     Give a recording (--audio, which is separated on the way) or its stems. A stem that is not given is generated: from
     speech alone come picture and effects, from effects alone picture and speech. What is given comes out as it went
-    in; the words of given speech may be told with --transcript.
+    in; the words of given speech may be told with --transcript. With --image, the clip begins with that picture.
 
     Writes video.mp4, mix.wav, speech.wav, sfx.wav and unison.json into the output folder and prints its path.
     """
@@ -58,7 +59,7 @@ def a2v(
         caption=caption, transcript=transcript, negative=negative, duration=duration, size=size, span=span, seed=seed,
         steps=steps, text_scale=text_scale, sync_scale=sync_scale, shift=shift, lead=lead, lead_amount=lead_amount,
         speech_gain=speech_gain, sfx_gain=sfx_gain, duck=duck, lufs=lufs, given={
-            "audio": audio, "speech": speech, "sfx": sfx, "reference_audio": reference_audio,
+            "audio": audio, "speech": speech, "sfx": sfx, "image": image, "reference_audio": reference_audio,
             "start_s": start, "keep_rate": keep_rate,
         },
     )  # fmt: skip

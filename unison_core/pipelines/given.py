@@ -2,7 +2,7 @@
 
     speech, sfx, or both (one recording is separated)   audio to video; what is missing is generated
     video                                               video to audio; with a stem: dubbing, or new effects
-    image                                               its first frame
+    image                                               its first frame, alone or with given sound
     a reference voice                                   any of these in which speech is generated
 
 Files are described here, checked, and read (`read_given`) once the model is chosen; nothing is encoded.
@@ -53,8 +53,7 @@ class Given:
             (self.video and self.audio, "video and audio are both given, which leaves nothing to generate"),
             (self.video and self.speech and self.sfx,
              "video, speech and sfx are all given, which leaves nothing to generate"),
-            (self.image and (self.video or self.stems),
-             "an image starts a clip that is generated whole: it goes with no given sound or video"),
+            (self.image and self.video, "video and image are both given: the video has a first frame of its own"),
             (self.keep and self.keep not in AUDIO_STREAMS, f"keep {self.keep!r} is none of {', '.join(AUDIO_STREAMS)}"),
             (self.keep and not self.video, "keep names a stem of a video's sound, but there is no video"),
             (self.keep and (self.speech or self.sfx),

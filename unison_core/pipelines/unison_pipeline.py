@@ -129,6 +129,7 @@ class UnisonPipeline:
         audio: str | Path | None = None,
         speech: str | Path | None = None,
         sfx: str | Path | None = None,
+        image: str | Path | None = None,
         reference_audio: str | Path | None = None,
         start_s: float = 0.0,
         keep_rate: bool = False,
@@ -140,6 +141,7 @@ class UnisonPipeline:
         Args:
             request: further settings, or name its fields as keywords.
             audio: a recording, which is separated; or its stems: speech, sfx, or both.
+            image: file of the first frame.
             reference_audio: a voice for speech that is generated.
             start_s: where in the files the clip begins.
             keep_rate: write sound at the files' own rate.
@@ -151,8 +153,8 @@ class UnisonPipeline:
         if not (audio or speech or sfx or (request and request.given.stems)):
             raise UsageError("a2v needs sound: audio, speech or sfx")
         return self._make(
-            request, progress, settings, audio=audio, speech=speech, sfx=sfx, reference_audio=reference_audio,
-            start_s=start_s, keep_rate=keep_rate,
+            request, progress, settings, audio=audio, speech=speech, sfx=sfx, image=image,
+            reference_audio=reference_audio, start_s=start_s, keep_rate=keep_rate,
         )  # fmt: skip
 
     def v2a(
