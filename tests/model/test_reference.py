@@ -116,6 +116,18 @@ def test_a_model_without_the_setting_says_so():
         build(reference=False).encode(text(), FRAMES, reference=voice())
 
 
+@pytest.mark.parametrize("reference", [None, voice()])
+@pytest.mark.parametrize("streams", [STREAMS, (SPEECH, SFX)])
+def test_in_training_every_parameter_takes_part(reference, streams):
+    """Data-parallel training stops where a parameter is used by one process and not by another."""
+    model = build().train()
+    latents, sigmas = inputs(model)
+    shown = {s: latents[s] for s in streams}
+    conditions = model.encode(text(), FRAMES, with_video=VIDEO in streams, reference=reference)
+    sum(x.sum() for x in model(shown, sigmas, conditions).values()).backward()
+    assert all(parameter.grad is not None for parameter in model.reference.parameters())
+
+
 @torch.no_grad()
 def test_sound_alone_takes_a_reference_too():
     model = build()

@@ -52,9 +52,18 @@ class ReferenceVoice(nn.Module):
 
     def forward(self, reference: Tensor, video: Tensor | None) -> Tensor:
         """Reference latents `(B, R, C)` as they are prepended; `video` None (audio alone) aligns nothing."""
-        if self.style is None or video is None:
+        if self.style is None:
             return reference
-        return self.style(reference, video)
+        return reference + _nothing(self.style) if video is None else self.style(reference, video)
+
+    def unheard(self) -> Tensor:
+        """Zero, to be added where a batch has no reference: data-parallel training wants every parameter in use."""
+        return _nothing(self)
+
+
+def _nothing(module: nn.Module) -> Tensor:
+    """A zero that depends on every parameter of `module`."""
+    return torch.stack([parameter.sum() for parameter in module.parameters()]).sum() * 0
 
 
 def reference_angles(count: int, head_dim: int, device: torch.device) -> Tensor:

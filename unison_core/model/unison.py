@@ -149,6 +149,9 @@ class Unison(nn.Module):
         if conditions.reference is not None and self.reference is not None:
             voice = self.reference(conditions.reference, latents.get(VIDEO))
             audio = self.audio.prepend(audio, voice, self.reference.bias)
+        elif self.reference is not None and self.training:
+            unheard = self.reference.unheard()
+            audio = replace(audio, streams={s: x + unheard.to(x.dtype) for s, x in audio.streams.items()})
         if VIDEO not in latents:
             for j in range(self.config.audio.blocks):
                 audio = self.audio.block(j, audio)
