@@ -16,6 +16,7 @@ from unison_cli.commands.generate import generate
 from unison_cli.commands.models import models
 from unison_cli.commands.prepare import prepare
 from unison_cli.commands.replay import replay
+from unison_cli.commands.separate import separate
 from unison_cli.commands.train import train
 from unison_cli.failures import ReportingGroup
 
@@ -50,7 +51,7 @@ def unison(
     """
 
 
-for command in (generate, replay, train, corpus, prepare, export, models, doctor):
+for command in (generate, replay, separate, train, corpus, prepare, export, models, doctor):
     app.command()(command)
 
 
