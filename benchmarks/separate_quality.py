@@ -4,8 +4,8 @@
 
 For every voice of the corpus, and for espeak-ng's where that program is installed: sentences that training never saw,
 each mixed at 0 dB with the sounds of a held-out scene, drawn by seed. Improvement of SI-SDR (zero-mean) of both stems;
-word errors of the clean stem, of the mixture and of the separated speech; how far down the other stem is where speech or
-sounds are alone. Then other ratios, and mixtures of the kind that training draws (several sounds, noise, hum,
+word errors of the clean stem, of the mixture and of the separated speech; how far down the other stem is where speech
+or sounds are alone. Then other ratios, and mixtures of the kind that training draws (several sounds, noise, hum,
 melodies, rooms, band limits), of held-out material. Needs the extra eval, and flite.
 """
 

@@ -116,7 +116,7 @@ def _row(line: str, default: str, where: str, folder: Path) -> Source:
         return Source(None, default, fault=f"{where} names no recording: it has none of {', '.join(PATH_KEYS)}")
     paths = {key: str(folder / row[key]) for key in (*PATH_KEYS, "speech", "sfx") if isinstance(row.get(key), str)}
     try:
-        name = check_id(str(row["id"])) if "id" in row else Path(path).name
+        name = "/".join(map(check_id, str(row["id"]).split("/"))) if "id" in row else Path(path).name
     except UsageError as error:
         return Source(None, default, fault=f"{where}: {error}")
     return Source(folder / path, name, row | paths)

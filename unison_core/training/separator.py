@@ -115,7 +115,7 @@ class SeparatorTask:
                 self._backward(torch.randn(2, self.config.batch, self.preset.window, device=self.accelerator.device))
             except Exception as error:  # compilers fail in many ways, and training does not need one
                 print(f"training without compilation: {' '.join(str(error).split())[:200]}", file=sys.stderr)
-                uncompile_parts(self.model, dynamic=False)
+                uncompile_parts(self.model)
             self.optimizer.zero_grad(set_to_none=True)
         clock.start()
 
