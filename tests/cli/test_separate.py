@@ -197,6 +197,18 @@ def test_a_full_disk_ends_the_run_and_leaves_nothing_half_written(
     assert [path for path in Path("stems").rglob("*") if path.is_file()] == []
 
 
+def test_too_large_a_batch_ends_the_run(separate: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from unison_core.separation.separator import Separator
+
+    def full(self: object, windows: np.ndarray) -> np.ndarray:
+        raise MemoryError
+
+    monkeypatch.setattr(Separator, "speech", full)
+    result = separate(recording(Path("a.wav")), recording(Path("b.wav")))
+    assert result.exit_code == 1
+    assert result.stderr == "error: out of memory: use a smaller --batch, or another --device\n"
+
+
 def test_the_last_name_to_appear_is_the_record(separate: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that is killed between two renames is not taken for a finished one."""
     recording(Path("a.wav"))

@@ -23,7 +23,7 @@ from unison_core.media.audio_reader import AudioReader, open_audio
 from unison_core.media.audio_writer import DISK_FULL, FORMATS, open_writer
 from unison_core.pipelines.separation_items import Source
 from unison_core.separation.overlap_add import Grid, separate_stream
-from unison_core.separation.service import SeparationService
+from unison_core.separation.service import OutOfMemory, SeparationService
 from unison_core.types import AUDIO_STREAMS, SFX, SPEECH
 
 RECORD = "separation.json"
@@ -75,7 +75,7 @@ def separate_all(
     """Separate every source, yielding what became of each as it happens.
 
     Raises:
-        UnisonError: the disk is full, which ends the whole run; whatever else fails is the item's.
+        UnisonError: the disk or the memory is full, which ends the whole run; whatever else fails is the item's.
     """
     tally = _Tally(len(sources), progress or (lambda *_: None))
     stop = threading.Event()
@@ -106,6 +106,8 @@ def _item(
         done = None if settings.overwrite else finished(folder, source.path, settings)
         record = done or _separate(source.path, folder, service, settings, tally, stop)
         return Separated(source=source, folder=folder, record=record, skipped=done is not None)
+    except OutOfMemory:
+        raise
     except Exception as error:  # whatever it is, it is this item's, but for a full disk
         if DISK_FULL in str(error) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
             raise UnisonError(f"{DISK_FULL} at {settings.out}: make room and run the same command again") from error

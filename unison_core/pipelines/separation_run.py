@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,8 +75,9 @@ def separate(run: SeparationRun, progress: Progress | None = None) -> Iterator[S
     sources = list_sources(run.inputs, run.manifest, run.out, run.pattern)
     check_writable(run.out, LEAST_FREE)
     files = find_separator(run.model, offline=run.offline)
-    state = _join_others(share, run.device)
-    settings, separator = _ready(run, settings, files, share)
+    device = _device(run.device, share)
+    state = _join_others(share, device)
+    settings, separator = _ready(run, settings, files, device)
     from unison_core.separation.service import SeparationService  # imports torch, after the checks
 
     run.out.mkdir(parents=True, exist_ok=True)
@@ -101,17 +102,19 @@ def separate(run: SeparationRun, progress: Progress | None = None) -> Iterator[S
         raise PartialFailure(f"{failed} of {len(sources)} recordings failed")
 
 
-def _ready(run: SeparationRun, settings: SeparateSettings, files: SeparatorFiles, share: Share):  # type: ignore[no-untyped-def]
+def _ready(run: SeparationRun, settings: SeparateSettings, files: SeparatorFiles, device: torch.device):  # type: ignore[no-untyped-def]
     """Load the model; settle what depends on the device."""
-    from dataclasses import replace
+    import torch
 
     from unison_core.pipelines.device import choose_precision
     from unison_core.separation.separator import Separator
 
-    device = _device(run.device, share)
     on_gpu = device.type == "cuda"
+    precision = choose_precision(run.precision, device)
+    if on_gpu and precision == torch.bfloat16:
+        torch.set_float32_matmul_precision("high")  # TF32 at the ends that stay in float32
     separator = Separator(
-        files.config, files.load(), device, choose_precision(run.precision, device),
+        files.config, files.load(), device, precision,
         batch=run.batch or (16 if on_gpu else 4), compiled=run.compiled,
     )  # fmt: skip
     model = {"name": files.name, "sha256": files.digest}
@@ -126,13 +129,13 @@ def _device(name: str, share: Share) -> torch.device:
     return choose_device(f"cuda:{local}") if share.count > 1 and chosen.type == "cuda" and ":" not in name else chosen
 
 
-def _join_others(share: Share, device: str) -> Any:
+def _join_others(share: Share, device: torch.device) -> Any:
     """Accelerate's view of the other processes; None where there are none."""
     if share.count == 1:
         return None
     from accelerate import PartialState
 
-    return PartialState(cpu=device == "cpu", timeout=LONGEST_WAIT)
+    return PartialState(cpu=device.type == "cpu", timeout=LONGEST_WAIT)
 
 
 def _total(state: Any, failed: int) -> int:
