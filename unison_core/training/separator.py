@@ -9,7 +9,8 @@ it says the same of a stem that must be silent: the error's level under the inpu
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -26,6 +27,7 @@ from unison_core.separation.mel_roformer import (
     save_separator,
     uncompile_parts,
 )
+from unison_core.separation.separator import Separator
 from unison_core.training.accelerate_setup import make_accelerator
 from unison_core.training.checkpoint import Stateful
 from unison_core.training.clock import Clock, set_learning_rate
@@ -50,6 +52,8 @@ class SeparatorTrainingConfig(CodecTrainingConfig):
     leave_out: tuple[str, ...] = ()
     """Voices of the corpus whose speech is never trained on, so that strangers' voices can be measured."""
     mixtures: MixtureConfig = field(default_factory=MixtureConfig)
+    last_item: int = 0
+    """Stop making corpus items after this many, so that a CPU's cores are left to the training; 0 goes on."""
     compile: bool = False
     """Compile the transformers on a GPU; takes a minute first, which `minutes` does not count."""
 
@@ -136,9 +140,9 @@ class SeparatorTask:
         """Of held-out mixtures at 0 dB: improvement of both stems; of lone stems: how far down the other one is."""
         found: dict[str, list[float]] = {}
         with self.ema.applied(), torch.compiler.set_stance("force_eager"):  # every length would be compiled anew
-            self.model.eval()
+            separator = Separator(self.preset, self.model, self.accelerator.device)
             for entry in entries:
-                for name, value in self._check(entry).items():
+                for name, value in self._check(entry, separator).items():
                     found.setdefault(name, []).append(value)
             self.model.train()
         return {f"held_out_{name}": sum(values) / len(values) for name, values in found.items()}
@@ -161,21 +165,24 @@ class SeparatorTask:
         self.accelerator.backward(losses["loss"])
         return losses
 
-    def _check(self, entry: Entry) -> dict[str, float]:
+    def _check(self, entry: Entry, separator: Separator) -> dict[str, float]:
         given = {SPEECH: entry.speech, SFX: entry.sfx}
-        stems = {name: wave.float() for name, wave in given.items() if wave is not None}
+        stems = {name: wave.float().cpu() for name, wave in given.items() if wave is not None}
         found = {}
         for name, wave in stems.items():
-            speech = self.model(wave[None, None])[0, 0]
-            wrong = wave - speech if name == SPEECH else speech
+            wrong = self._separated(wave, separator)[SFX if name == SPEECH else SPEECH]
             found[f"{name}_alone_db"] = float(20 * (wave.norm() / wrong.norm().clamp(min=1e-9)).log10())
         if len(stems) == 2:
             stems[SFX] = stems[SFX] * stems[SPEECH].norm() / stems[SFX].norm()
             mix = stems[SPEECH] + stems[SFX]
-            speech = self.model(mix[None, None])[0, 0]
-            for name, made in ((SPEECH, speech), (SFX, mix - speech)):
+            for name, made in self._separated(mix, separator).items():
                 found[f"{name}_si_sdri"] = float(si_sdr(made, stems[name]) - si_sdr(mix, stems[name]))
         return found
+
+    def _separated(self, mix: Tensor, separator: Separator) -> dict[str, Tensor]:
+        """Stems by windows, as they are used: a model knows no length but its window's."""
+        stems = separator.separate(mix.numpy()[None], self.preset.rate_hz)
+        return {name: torch.from_numpy(stem[0]) for name, stem in stems.items()}
 
     def _wave(self, wave) -> Tensor | None:  # type: ignore[no-untyped-def]
         tensor = torch.from_numpy(wave)
@@ -187,6 +194,8 @@ def train_separator(config: SeparatorTrainingConfig, sources: Sources | None = N
     clock = Clock(config.steps, config.minutes)
     accelerator = make_accelerator(config)
     sources = sources or corpus_sources(config, accelerator.process_index, video=False)
+    if config.last_item:
+        sources = replace(sources, train=islice(sources.train, config.last_item))  # workers end with their stream
     task = SeparatorTask(config, accelerator)
     task.prepare(clock)
     return CodecRun(config, None, accelerator, task, sources, clock).run()
