@@ -18,6 +18,7 @@ from unison_core.types import SFX, SPEECH
 from unison_core.weights.resolve import sha256
 
 RECORD = "unison.json"
+GATES = "gates.json"
 VIDEO_FILE, MIX_FILE, PREVIEW_FILE = "video.mp4", "mix.wav", "preview.png"
 
 
@@ -33,6 +34,7 @@ class Generation:
         rate_hz: sample rate.
         metadata: the provenance record; JSON data.
         latents: latents by stream, `(C, T, H, W)` and `(N, C)`, float32.
+        gates: the gates by block and step (`gate_record.py`), where they were asked for.
     """
 
     frames: np.ndarray
@@ -43,6 +45,7 @@ class Generation:
     rate_hz: int
     metadata: Mapping[str, Any]
     latents: Mapping[str, Tensor] = field(repr=False)
+    gates: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def warnings(self) -> list[str]:
@@ -76,6 +79,8 @@ class Generation:
                 from unison_core.media.preview import write_png
 
                 write_png(partial / PREVIEW_FILE, self.preview())
+            if self.gates is not None:
+                (partial / GATES).write_text(json.dumps(self.gates) + "\n", encoding="utf-8")
             record = {**self.metadata, "files": {name: sha256(partial / name) for name in waves}}
             write_mp4(partial / VIDEO_FILE, self.frames, self.fps, partial / MIX_FILE, record)
             others = [VIDEO_FILE, *([PREVIEW_FILE] if preview else [])]

@@ -13,13 +13,14 @@ import numpy as np
 import torch
 
 from unison_core.config import Preset, to_mapping
-from unison_core.diffusion.generate_latents import SamplerSettings, generate_latents, latent_shapes
+from unison_core.diffusion.generate_latents import JointModel, SamplerSettings, generate_latents, latent_shapes
 from unison_core.diffusion.guidance import TextGuidance
 from unison_core.errors import UnisonError
 from unison_core.media.mix import Mixed, mix_stems
 from unison_core.media.onsets import onsets_s
 from unison_core.pipelines.checks import check_outputs
 from unison_core.pipelines.device import PRECISIONS, choose_device, choose_precision, device_name
+from unison_core.pipelines.gate_record import GateRecorder
 from unison_core.pipelines.generation import Generation
 from unison_core.pipelines.loading import Loaded, check_model, load
 from unison_core.pipelines.record import VERSION, content_hashes, versions
@@ -101,23 +102,25 @@ class UnisonPipeline:
         return self.generate_spec(complete(request, self.preset), progress=progress)
 
     @torch.inference_mode()
-    def generate_spec(self, spec: ClipSpec, *, progress: Progress | None = None) -> Generation:
-        """Generate the clip of a completed request."""
+    def generate_spec(self, spec: ClipSpec, *, progress: Progress | None = None, gates: bool = False) -> Generation:
+        """Generate the clip of a completed request; `gates` keeps the gates of every block and step."""
         watch = Stopwatch(self.device)
+        recorder = GateRecorder(self.model) if gates else None
         with watch.part("sample"):
-            latents = self._latents(spec, progress)
+            latents = self._latents(spec, progress, recorder or self.model)
         frames, stems = self._decode(spec, latents, watch)
         with watch.part("mix"):
             mixed = mix_stems(stems, self.preset.timing.sample_rate_hz, spec.mix)
-        return self._finish(spec, latents, frames, mixed, watch)
+        generation = self._finish(spec, latents, frames, mixed, watch)
+        return replace(generation, gates=recorder.to_mapping()) if recorder else generation
 
-    def _latents(self, spec: ClipSpec, progress: Progress | None) -> dict[str, torch.Tensor]:
+    def _latents(self, spec: ClipSpec, progress: Progress | None, model: JointModel) -> dict[str, torch.Tensor]:
         timing, config = self.preset.timing, self.preset.model
         frames = timing.frames_covering(spec.duration_s)
         stride = self.preset.codecs.video.spatial_stride
         prompt = Prompt(caption=spec.caption, transcript=spec.transcript, span_s=spec.span_s)
         latents = generate_latents(
-            self.model,
+            model,
             text=encode_prompts([prompt], self.preset, [spec.duration_s]),
             null=encode_prompts([Prompt(caption=spec.negative)], self.preset, [spec.duration_s], dropped=True),
             frames=frames,
