@@ -114,7 +114,7 @@ def set_scores(items: Sequence[Item], metric: Metric, settings: Settings) -> Map
             except (Unscored, KeyError, OSError):
                 continue
             found.append(item)
-    return metric.over_set(found, features)
+    return metric.over_set(found, features) if found else {}
 
 
 def _score_all(work: list[tuple[Item, Metric]], settings: Settings) -> Iterator[ScoreLine]:

@@ -42,8 +42,8 @@ def read_items(source: Path) -> list[Item]:
         raise UsageError(f"{source} is no folder, manifest (.jsonl) or video")
     if (source / MANIFEST).is_file():
         return read_manifest(source / MANIFEST)
-    items = [generation(source)] if (source / RECORD).is_file() else []
-    items = items or [generation(folder) for folder in sorted(source.iterdir()) if (folder / RECORD).is_file()]
+    items = [generation(source)] if _is_generation(source) else []
+    items = items or [generation(folder) for folder in sorted(source.iterdir()) if _is_generation(folder)]
     items = items or [
         _plain(path) for path in sorted(source.iterdir())
         if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
@@ -51,6 +51,10 @@ def read_items(source: Path) -> list[Item]:
     if not items:
         raise UsageError(f"{source} holds no clips: neither folders with {RECORD}, nor a {MANIFEST}, nor videos")
     return _distinct(items, str(source))
+
+
+def _is_generation(folder: Path) -> bool:
+    return (folder / RECORD).is_file() or ((folder / VIDEO_FILE).is_file() and (folder / MIX_FILE).is_file())
 
 
 def generation(folder: Path) -> Item:
