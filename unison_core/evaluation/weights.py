@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from unison_core.errors import UnisonError
 from unison_core.evaluation.feature import Weights
 
@@ -86,6 +89,29 @@ def single_file(paths: Mapping[str, Path], weights: Weights, pattern: str) -> Pa
     if not found:
         raise UnisonError(f"weights {weights.id}: {path} holds no {pattern}")
     return found[0]
+
+
+def load_state(
+    network: torch.nn.Module,
+    file: Path,
+    rename: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None,
+) -> None:
+    """Load a safetensors or PyTorch file into `network`, every key of it; nothing in the file is executed.
+
+    Raises:
+        UnisonError: the file is no such file, or its keys or shapes are others.
+    """
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(file)
+        else:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+        state = state.get("state_dict", state)
+        network.load_state_dict(rename(state) if rename else state)
+    except Exception as error:  # whatever a damaged file leads to
+        raise UnisonError(f"weights {file.name} cannot be loaded: {' '.join(str(error).split())[:200]}") from error
 
 
 def _size(entry: Weights) -> str:
