@@ -1,4 +1,4 @@
-"""Small clips whose truth is planted: a block that jumps when a burst of noise begins, over a background that may drift."""
+"""Small clips whose truth is planted: a block that jumps when a burst of noise begins, before what may drift."""
 
 from pathlib import Path
 

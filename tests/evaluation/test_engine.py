@@ -98,7 +98,7 @@ def test_a_fault_is_null_with_its_reason_and_leaves_the_others_alone(tmp_path, i
     assert (found.skipped, found.unexpected) == ({"it is bad": 1}, 1)
     line = next(json.loads(x) for x in (tmp_path / "out" / SCORES).read_text().splitlines() if '"b"' in x)
     assert line["values"] is None
-    with pytest.raises(PartialFailure, match="1 scores are missing.*it is bad"):
+    with pytest.raises(PartialFailure, match=r"1 scores are missing.*it is bad"):
         raise_faults(summary)
 
 

@@ -1,4 +1,4 @@
-"""Learned metrics from clip to figure, with tiny random networks of the libraries' own classes, and their exact arithmetic."""
+"""Learned metrics from clip to figure, with tiny random networks of the libraries' own classes; their arithmetic."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +14,17 @@ from unison_core.evaluation.engine import Settings, evaluate, set_scores
 from unison_core.evaluation.feature import Model
 from unison_core.evaluation.item import IMAGE, SFX, SOUND, SPEECH, VIDEO, VOICE, Item
 from unison_core.evaluation.metrics import (
-    audiobox, clap, desync, frechet, identity, kl, lse, pe_av, speaker, whisper,
-)  # fmt: skip
+    audiobox,
+    clap,
+    desync,
+    frechet,
+    identity,
+    kl,
+    lse,
+    pe_av,
+    speaker,
+    whisper,
+)
 from unison_core.evaluation.networks.pictures import pixels
 from unison_core.evaluation.networks.sync_mel import mel_power
 from unison_core.evaluation.registry import Metric, Unscored, metrics
@@ -37,9 +46,7 @@ def items(tmp_path_factory) -> list[Item]:
         Image.fromarray(np.full((40, 60, 3), 90 * i + 30, np.uint8)).save(folder / f"c{i}.png")
         other = write_clip(folder, f"r{i}", seed=i + 5, seconds=1.2)
         reference = Item(id=f"r{i}", files={IMAGE: folder / f"c{i}.png", SOUND: other, VOICE: other})
-        found.append(
-            Item(id=f"c{i}", files=files, caption=f"a drum {i}", transcript=ENGLISH, reference=reference)
-        )
+        found.append(Item(id=f"c{i}", files=files, caption=f"a drum {i}", transcript=ENGLISH, reference=reference))
     return found
 
 
@@ -84,7 +91,7 @@ def test_aesthetic_scores_each_picture_and_takes_the_mean(tmp_path, score, items
     encoder.save_pretrained(tmp_path / "weights" / "siglip-so400m-patch14-384")
     head = AestheticHead(16)
     torch.save(head.state_dict(), tmp_path / "weights" / aesthetic.HEAD.id)
-    ((first, other),), settings = score(aesthetic.METRIC)
+    ((first, other),), _ = score(aesthetic.METRIC)
     assert first.values["aesthetic"] != other.values["aesthetic"]
     from unison_core.evaluation.media import Media
 
@@ -171,7 +178,7 @@ def test_clap_compares_sound_with_caption_and_frechet_and_kl_with_the_reference(
     folder = tmp_path / "weights" / "clap-htsat-unfused"
     text = {"vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
             "intermediate_size": 16, "max_position_embeddings": 40, "pad_token_id": 0, "projection_dim": 8}  # fmt: skip
-    sound = {"patch_embeds_hidden_size": 8, "hidden_size": 64, "depths": [1, 1, 1, 1], "num_attention_heads": [1, 1, 1, 1],
+    sound = {"patch_embeds_hidden_size": 8, "hidden_size": 64, "depths": [1] * 4, "num_attention_heads": [1] * 4,
              "projection_dim": 8, "window_size": 4}  # fmt: skip
     ClapModel(ClapConfig(text_config=text, audio_config=sound, projection_dim=8)).save_pretrained(folder)
     ClapFeatureExtractor(truncation="rand_trunc").save_pretrained(folder)
@@ -208,7 +215,9 @@ def test_kl_and_speaker_compare_with_the_reference(tmp_path, score, items):
     sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     ASTForAudioClassification(ASTConfig(**sizes, num_labels=12)).save_pretrained(folder)
     ASTFeatureExtractor().save_pretrained(folder)
-    voices = WavLMConfig(**sizes, conv_dim=(8,) * 7, num_conv_pos_embedding_groups=2, tdnn_dim=(8,) * 5, xvector_output_dim=8)
+    voices = WavLMConfig(
+        **sizes, conv_dim=(8,) * 7, num_conv_pos_embedding_groups=2, tdnn_dim=(8,) * 5, xvector_output_dim=8
+    )
     WavLMForXVector(voices).save_pretrained(tmp_path / "weights" / "wavlm-base-plus-sv")
     (divergences, likeness), settings = score(kl.METRIC, speaker.METRIC)
     assert all(line.values["kl_ast"] >= 0 for line in divergences)

@@ -1,4 +1,4 @@
-"""Networks of learned metrics: the public checkpoints' keys and shapes, and the public code's outputs on the same weights.
+"""Networks of learned metrics: the public checkpoints' keys and shapes, and the public code's outputs.
 
 The golden files are made by `golden/make.py` from the public code; weights and inputs by `filling.py`.
 """

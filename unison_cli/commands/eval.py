@@ -29,7 +29,9 @@ def evaluate(
         bool, typer.Option("--recordings", help="Score nano-bench's own recordings: what the measures give at best.",
                            rich_help_panel=CLIPS)
     ] = False,
-    limit: Annotated[int | None, typer.Option("--limit", help="Only so many items.", min=1, rich_help_panel=CLIPS)] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", help="Only so many items.", min=1, rich_help_panel=CLIPS)
+    ] = None,
     steps: options.Steps = None,
     metrics: Annotated[
         str | None, typer.Option("--metrics", help="Names, comma-separated; all: whatever is built.  "
@@ -83,7 +85,7 @@ def evaluate(
         data = {"a": str(compared[0]), "b": str(compared[1]), "differences": [x.to_mapping() for x in differences]}
         output.result(data, table(differences, *(path.name for path in compared)))
         return
-    from unison_core.evaluation.run import EvalRequest, default_out, raise_faults, run_evaluation
+    from unison_core.evaluation.run import EvalRequest, default_out, first_process, raise_faults, run_evaluation
     from unison_core.evaluation.tables import main_table
 
     request = EvalRequest(
@@ -93,6 +95,7 @@ def evaluate(
         page=page,
     )  # fmt: skip
     summary = run_evaluation(request, output)
-    output.info(main_table(summary))
-    output.result({"out": str(request.out), **summary.to_mapping()}, str(request.out))
-    raise_faults(summary)
+    if first_process():
+        output.info(main_table(summary))
+        output.result({"out": str(request.out), **summary.to_mapping()}, str(request.out))
+        raise_faults(summary)

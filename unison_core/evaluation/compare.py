@@ -1,6 +1,6 @@
 """Two evaluations of the same items against each other: paired differences with intervals.
 
-    difference = mean(B) - mean(A) over the clips that both scored,    interval: clips drawn again together
+difference = mean(B) - mean(A) over the clips that both scored,    interval: clips drawn again together
 """
 
 from collections.abc import Mapping

@@ -19,7 +19,7 @@ import torch
 
 from unison_core.errors import UnisonError
 from unison_core.evaluation.feature import Feature, FeatureCache, Model
-from unison_core.evaluation.item import REFERENCE, Item
+from unison_core.evaluation.item import REFERENCE, SILENT, Item
 from unison_core.evaluation.media import Media
 from unison_core.evaluation.registry import Metric, Score, Unscored
 from unison_core.evaluation.score_log import ScoreLine, ScoreLog, score_key
@@ -74,14 +74,16 @@ def evaluate(
         for metric in chosen:
             total += 1
             line = log.find(item, metric)
-            if line is not None and (line.skipped is None or line.expected):
-                done += 1
-            elif metric.name in missing:
-                log.add(_skip(item, metric, Unscored(missing[metric.name])))
-                done += 1
+            impossible = None
+            if metric.name in missing:
+                impossible = Unscored(missing[metric.name])
             elif why := _lacking(item, metric):
-                known = why == "nobody should speak" or not settings.explicit
-                log.add(_skip(item, metric, Unscored(why, expected=known)))
+                impossible = Unscored(why, expected=why == SILENT or not settings.explicit)
+            if impossible is not None:
+                if line != (skip := _skip(item, metric, impossible)):
+                    log.add(skip)
+                done += 1
+            elif line is not None and (line.skipped is None or line.expected):
                 done += 1
             else:
                 work.append((item, metric))
@@ -285,7 +287,7 @@ def _gathered(
     item: Item, metric: Metric, cache: FeatureCache, failed: Mapping[str, Unscored]
 ) -> dict[str, Mapping[str, np.ndarray]]:
     """Features from the cache; those without a model are made where they are missing."""
-    found = {}
+    found: dict[str, Mapping[str, np.ndarray]] = {}
     for prefix, feature in _needed(metric):
         who = item.reference if prefix else item
         assert who is not None

@@ -118,5 +118,3 @@ class FeatureCache:
 
     def _path(self, key: str) -> Path:
         return self.folder / key[-2:] / f"{key}.npz"
-
-

@@ -1,4 +1,4 @@
-"""Unison's Fig. 8 for our own clips: the gates of the two streams by layer, by noise level, and by what was asked for."""
+"""Unison's Fig. 8 for our own clips: gates of the two streams by layer, by noise level, by what was asked for."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ def read_gates(path: Path) -> Gates | None:
 
 
 def gate_charts(items: Sequence[Item]) -> dict[str, str]:
-    """Charts by title; empty where no clip has a record of its gates. Clips of other shapes than the first are left out."""
+    """Charts by title; empty where no clip has a record of its gates. Clips of another shape are left out."""
     found = [(item, gates) for item in items if item.gates and (gates := read_gates(item.gates))]
     if not found:
         return {}

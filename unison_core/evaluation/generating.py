@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 CLIPS = "clips"
 
+
 def generate_items(items: Sequence[Item], request: "EvalRequest", watcher: "Watcher", rank: int = 0) -> None:
     """Make the clips of `items` in `out/clips/<id>`; what is there is kept, and what fails is told of and not scored.
 

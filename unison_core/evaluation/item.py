@@ -20,6 +20,8 @@ REFERENCE = "reference "
 """Prefix of a need: `reference speech` is the reference's speech stem."""
 
 ENGLISH, CHINESE = "en", "zh"
+SILENT = "nobody should speak"
+"""What an item with an empty transcript lacks, and rightly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,9 @@ class Item:
         if need in FILES:
             return None if need in self.files else f"no {need} {'file' if need in (VIDEO, IMAGE) else 'stem'}"
         if need == TRANSCRIPT:
-            return "no transcript" if self.transcript is None else "nobody should speak" if not self.transcript else None
+            if not self.transcript:
+                return "no transcript" if self.transcript is None else SILENT
+            return None
         return f"no {need}" if getattr(self, need) in (None, "") else None
 
     def path(self, kind: str) -> Path:

@@ -1,6 +1,8 @@
 """How many moments of two lists meet within a tolerance, each used once: a maximum matching on the line.
 
     precision = matched / estimated,    recall = matched / true,    F1 = 2 P R / (P + R)
+
+as in mir_eval.
 """
 
 import numpy as np

@@ -31,7 +31,8 @@ PICTURE_WIDTH = 860
 STYLE = """
 :root{color-scheme:light dark}body{font:14px/1.45 system-ui,sans-serif;max-width:1200px;margin:24px auto;padding:0 16px}
 table{border-collapse:collapse;margin:8px 0 20px;display:block;overflow-x:auto}
-td,th{padding:3px 9px;border-bottom:1px solid #8884;text-align:left;white-space:nowrap}td:nth-child(n+3){text-align:right}
+td,th{padding:3px 9px;border-bottom:1px solid #8884;text-align:left;white-space:nowrap}
+td:nth-child(n+3){text-align:right}
 .grid{display:flex;flex-wrap:wrap;gap:18px}.grid figure{margin:0;width:300px}figcaption{font-size:12px;opacity:.85}
 .clip{border-top:1px solid #8884;padding:12px 0;display:flex;gap:16px;flex-wrap:wrap}.clip video{width:256px}
 .clip img{max-width:860px;width:100%}.words{max-width:860px}.fault{color:#c1121f}code{font-size:12px}
@@ -108,7 +109,7 @@ def _coverage(summary: Summary) -> str:
     for name, found in summary.figures.items():
         if found.skipped:
             why = "; ".join(f"{reason}: {count}" for reason, count in found.skipped.items())
-            lines.append(f'<li{" class=fault" if found.unexpected else ""}><code>{name}</code> {escape(why)}</li>')
+            lines.append(f"<li{' class=fault' if found.unexpected else ''}><code>{name}</code> {escape(why)}</li>")
     return f"<details><summary>Not scored</summary><ul>{''.join(lines)}</ul></details>" if lines else ""
 
 

@@ -33,14 +33,14 @@ class PublishedTable:
 UNISON_1 = PublishedTable(
     title="Unison, Table 1",
     columns=(
-        ("VA", "aesthetic", UP), ("ID", "identity", UP), ("PQ", "pq", UP), ("CU", "cu", UP), ("WER", "wer_whisper", DOWN),
-        ("TA", "clap", UP), ("TV", None, UP), ("AV", None, UP), ("LSE-C", "lse_c", UP), ("LSE-D", "lse_d", DOWN),
-        ("DS", "desync", DOWN),
+        ("VA", "aesthetic", UP), ("ID", "identity", UP), ("PQ", "pq", UP), ("CU", "cu", UP),
+        ("WER", "wer_whisper", DOWN), ("TA", "clap", UP), ("TV", None, UP), ("AV", None, UP),
+        ("LSE-C", "lse_c", UP), ("LSE-D", "lse_d", DOWN), ("DS", "desync", DOWN),
     ),
     rows={"Unison (as published)": {"VA": "4.02", "PQ": "6.34", "LSE-C": "3.30", "DS": "0.08"}},
-    note="The published row holds the figures that the paper's text gives for its full model (sec. 4.3). Its 1,000 test "
-    "samples are not public: figures on other clips are not comparable with it. AV there is ImageBind's; ours, by PE-AV, "
-    "is `pe_av`, another scale.",
+    note="The published row holds the figures that the paper's text gives for its full model (sec. 4.3). Its 1,000 "
+    "test samples are not public: figures on other clips are not comparable with it. AV there is ImageBind's; ours, "
+    "by PE-AV, is `pe_av`, another scale.",
 )  # fmt: skip
 
 _HARMONY = ("AQ", "IQ", "DD", "MS", "ID", "PQ", "PC", "CE", "CU", "WER", "IB-A", "Sync-C", "Sync-D", "DeSync", "IB")
@@ -63,6 +63,6 @@ HARMONY_2 = PublishedTable(
     rows={name: dict(zip(_HARMONY, row.split(), strict=True)) for name, row in _HARMONY_ROWS.items()},
     scale={"AQ": 0.1},
     mean_of_kinds=True,
-    note="Averages over ambient, speech and complex scenes of Harmony-Bench, whose 150 items are not public: figures on "
-    "other clips are not comparable with them. AQ is the aesthetic score over 10.",
+    note="Averages over ambient, speech and complex scenes of Harmony-Bench, whose 150 items are not public: figures "
+    "on other clips are not comparable with them. AQ is the aesthetic score over 10.",
 )  # fmt: skip

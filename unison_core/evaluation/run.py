@@ -97,11 +97,12 @@ def run_evaluation(request: EvalRequest, watcher: Watcher) -> Summary:
     """
     chosen, explicit = select(request.metrics)
     items = wanted_items(request)
-    processes = _Processes()
+    processes = Processes()
+    request = replace(request, device=processes.device(request.device))
     items = _with_clips(items, request, watcher, processes)
     settings = Settings(
         out=request.out, cache=request.features, explicit=explicit, device=choose_device(request.device),
-        jobs=(os.cpu_count() or 1) if request.jobs is None else request.jobs,
+        jobs=max(1, (os.cpu_count() or 1) // processes.world) if request.jobs is None else request.jobs,
         store=WeightStore(folder=request.weights, offline=request.offline, tell=watcher.info),
         rank=processes.rank, world=processes.world,
     )  # fmt: skip
@@ -130,9 +131,15 @@ def write_results(out: Path, summary: Summary, *, page: bool) -> None:
         write_page(out / "index.html", summary, f"unison eval: {summary.about.get('what', '')}")
 
 
+def first_process() -> bool:
+    """Whether this process is the one that reports."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 def raise_faults(summary: Summary) -> None:
     """Raise PartialFailure where scores are missing that should be there, UnisonError where there are none at all."""
-    if not any(found.values for found in summary.figures.values()):
+    of_set = any(score.value is not None for score in summary.set_figures.values())
+    if not of_set and not any(found.values for found in summary.figures.values()):
         why = next(iter(summary.faults), "no metric applies to these clips")
         raise UnisonError(f"nothing could be scored: {why}")
     if summary.faults:
@@ -163,7 +170,7 @@ def wanted_items(request: EvalRequest) -> list[Item]:
     return first_of_each(items, request.limit) if request.limit else items
 
 
-def _with_clips(items: list[Item], request: EvalRequest, watcher: Watcher, processes: "_Processes") -> list[Item]:
+def _with_clips(items: list[Item], request: EvalRequest, watcher: Watcher, processes: "Processes") -> list[Item]:
     """Items whose clips are there: recorded, generated, or as they came."""
     mine = items[processes.rank :: processes.world]
     if request.recordings:
@@ -199,7 +206,7 @@ def _versions() -> dict[str, str]:
     return {name: value for name, value in versions().items() if name != "platform"}
 
 
-class _Processes:
+class Processes:
     """This process among those that `accelerate launch` started; alone without it."""
 
     def __init__(self) -> None:
@@ -211,9 +218,13 @@ class _Processes:
             self._state = PartialState()
             self.rank, self.world = self._state.process_index, self._state.num_processes
 
+    def device(self, name: str) -> str:
+        """The device called `name`; of several processes each takes a GPU of its own where any will do."""
+        if self._state is None or name != "auto":
+            return name
+        return str(self._state.device)
+
     def wait(self) -> None:
         """Until all processes are here."""
         if self._state is not None:
             self._state.wait_for_everyone()
-
-

@@ -2,8 +2,8 @@
 
     {item, metric, key, values, weights, missing, notes}  or  {item, metric, key, values: null, skipped, expected}
 
-A line counts while its key (of the clip, what was asked for, the metric and its models) still fits. The last line may be
-torn; of two lines for the same clip and metric the later one counts. Several processes write a file each.
+A line counts while its key (of the clip, what was asked for, the metric and its models) still fits. The last line
+may be torn; of two lines for the same clip and metric the later one counts. Several processes write a file each.
 """
 
 import json

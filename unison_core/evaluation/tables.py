@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from unison_core.evaluation.published import HARMONY_2, UNISON_1, PublishedTable
-from unison_core.evaluation.registry import DOWN, NEITHER, UP, ZERO, Figure, figures_of, metrics
+from unison_core.evaluation.registry import DOWN, NEITHER, UP, ZERO, Figure, Metric, figures_of, metrics
 from unison_core.evaluation.statistics import Estimate
 from unison_core.evaluation.summary import Summary
 
@@ -50,7 +50,8 @@ def main_rows(summary: Summary) -> list[list[str]]:
         figure = known[name]
         bounds = Estimate(mean=0, median=0, low=score.low, high=score.high, count=score.count)
         rows.append([f"{name} {ARROWS[figure.better]}", figure.about, _number(score.value, figure),
-                     interval(bounds, figure), NONE, f"{score.count} of {len(summary.items)}", *[NONE] * len(kinds)])  # fmt: skip
+                     interval(bounds, figure), NONE, f"{score.count} of {len(summary.items)}",
+                     *[NONE] * len(kinds)])  # fmt: skip
     return rows
 
 
@@ -109,6 +110,12 @@ def grid(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def _runs(metric: Metric) -> str:
+    if not metric.built:
+        return "not built"
+    return "default" if metric.default else "weights" if metric.learned else "on request"
+
+
 def listing() -> list[Mapping[str, str]]:
     """What `--list` prints, a row a metric."""
     return [
@@ -116,7 +123,7 @@ def listing() -> list[Mapping[str, str]]:
             "name": m.name,
             "figures": ", ".join(f"{f.name} {ARROWS[f.better]}".strip() for f in (*m.figures, *m.set_figures)),
             "needs": ", ".join(m.needs) or NONE,
-            "runs": "not built" if not m.built else "default" if m.default else "weights" if m.learned else "on request",
+            "runs": _runs(m),
             "weights": ", ".join(w.id for w in m.weights) or m.weights_note or NONE,
             "licence": ", ".join(dict.fromkeys(w.licence for w in m.weights)) or m.licence or NONE,
             "about": m.about,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -105,13 +106,18 @@ def load_state(
         if file.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            state = load_file(file)
+            state: Mapping[str, Any] = load_file(file)
         else:
             state = torch.load(file, map_location="cpu", weights_only=True)
         state = state.get("state_dict", state)
         network.load_state_dict(rename(state) if rename else state)
     except Exception as error:  # whatever a damaged file leads to
         raise UnisonError(f"weights {file.name} cannot be loaded: {' '.join(str(error).split())[:200]}") from error
+
+
+def on_device(network: Any, device: torch.device) -> Any:
+    """A loaded network on its device, in evaluation mode."""
+    return network.to(device).eval()
 
 
 def _size(entry: Weights) -> str:

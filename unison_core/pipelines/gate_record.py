@@ -1,4 +1,4 @@
-"""Records the gates of a model while it samples (Unison, Fig. 8): two numbers a block and step, `gates.json` beside a clip.
+"""Records the gates of a model while it samples (Unison, Fig. 8): two numbers a block and step, in `gates.json`.
 
     {sigma: {stream: (steps,)}, gates: {speech: (steps, blocks), sfx: (steps, blocks)}}
 
@@ -47,4 +47,3 @@ class GateRecorder:
                 for i, stream in enumerate(AUDIO_STREAMS)
             },
         }
-

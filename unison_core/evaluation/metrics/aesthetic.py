@@ -10,7 +10,7 @@ import torch
 from unison_core.evaluation.feature import Feature, Model, Weights
 from unison_core.evaluation.item import VIDEO, Item
 from unison_core.evaluation.registry import UP, Features, Figure, Metric, Score
-from unison_core.evaluation.weights import load_state, single_file
+from unison_core.evaluation.weights import load_state, on_device, single_file
 
 ENCODER = Weights(id="google/siglip-so400m-patch14-384", licence="Apache-2.0", size="3.5 GB",
                   patterns=("*.json", "model.safetensors"))  # fmt: skip
@@ -27,7 +27,7 @@ def load(paths: Mapping[str, Path], device: torch.device) -> Any:
 
     from unison_core.evaluation.networks.aesthetic_head import AestheticHead
 
-    encoder = SiglipVisionModel.from_pretrained(paths[ENCODER.id]).to(device).eval()
+    encoder = on_device(SiglipVisionModel.from_pretrained(paths[ENCODER.id]), device)
     head = AestheticHead(encoder.config.hidden_size)
     load_state(head, single_file(paths, HEAD, "*.pth"))
     return encoder, head.to(device).eval()

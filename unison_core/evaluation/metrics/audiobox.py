@@ -16,7 +16,12 @@ from unison_core.evaluation.weights import load_state, single_file
 
 WEIGHTS = Weights(id="facebook/audiobox-aesthetics", licence="CC-BY-4.0", size="420 MB",
                   patterns=("*.json", "model.safetensors"))  # fmt: skip
-ABOUT = {"pq": "production quality", "pc": "production complexity", "ce": "content enjoyment", "cu": "content usefulness"}
+ABOUT = {
+    "pq": "production quality",
+    "pc": "production complexity",
+    "ce": "content enjoyment",
+    "cu": "content usefulness",
+}
 
 
 def load(paths: Mapping[str, Path], device: torch.device) -> Any:

@@ -5,6 +5,8 @@
 Even perfect synchrony scores low where the background moves (0.1 to 0.2 on planted impulses): prefer av_lag.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from unison_core.evaluation.feature import Feature
@@ -21,7 +23,7 @@ def flow_peaks(media: Media) -> dict[str, np.ndarray]:
 
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in media.small]
     sizes = []
-    for before, after in zip(grey, grey[1:], strict=False):
+    for before, after in pairwise(grey):
         flow = cv2.calcOpticalFlowFarneback(before, after, None, 0.5, 3, 15, 3, 5, 1.2, 0)  # type: ignore[call-overload]
         sizes.append(np.linalg.norm(flow, axis=-1).mean())
     wave = media.wave(SOUND)

@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 from unison_core.evaluation.feature import Feature, Model, Weights
 from unison_core.evaluation.item import CAPTION, SOUND, Item
 from unison_core.evaluation.registry import UP, Features, Figure, Metric, Score
+from unison_core.evaluation.weights import on_device
 
 WEIGHTS = Weights(id="laion/clap-htsat-unfused", licence="Apache-2.0", size="620 MB",
                   patterns=("*.json", "*.txt", "*.safetensors"))  # fmt: skip
@@ -22,7 +23,7 @@ def load(paths: Mapping[str, Path], device: torch.device) -> Any:
     from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel
 
     path = paths[WEIGHTS.id]
-    model = ClapModel.from_pretrained(path).to(device).eval()
+    model = on_device(ClapModel.from_pretrained(path), device)
     return model, ClapFeatureExtractor.from_pretrained(path), AutoTokenizer.from_pretrained(path)
 
 

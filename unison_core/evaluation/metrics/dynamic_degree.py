@@ -4,7 +4,7 @@ from unison_core.evaluation.registry import Metric
 
 METRIC = Metric(
     name="dynamic_degree",
-    about="DD: share of clips in which the mean of the largest 5% of flow passes 6 (side / 256) in enough pairs at 8 fps",
+    about="DD: share of clips in which the mean of the top 5% of flow passes 6 side / 256 in enough pairs",
     source="RAFT (Teed and Deng, 2020), as VBench; Harmony",
     needs=("video",),
     built=False,

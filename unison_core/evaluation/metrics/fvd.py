@@ -6,7 +6,10 @@ METRIC = Metric(
     name="fvd",
     about="Frechet distance of videos to the references'",
     source="I3D on Kinetics-400 (Unterthiner et al., 2019)",
-    needs=("video", "reference video",),
+    needs=(
+        "video",
+        "reference video",
+    ),
     built=False,
     weights_note="i3d_torchscript.pt",
     licence="not stated",

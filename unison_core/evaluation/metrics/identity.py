@@ -1,7 +1,7 @@
 """ID: does the person stay who they are? By DINOv3 embeddings of pictures.
 
-    identity = mean over pictures i > 0 of (cos(e_i, e_{i-1}) + cos(e_i, e_0)) / 2
-    identity_reference = mean over pictures of cos(e_i, e_reference)
+identity = mean over pictures i > 0 of (cos(e_i, e_{i-1}) + cos(e_i, e_0)) / 2
+identity_reference = mean over pictures of cos(e_i, e_reference)
 """
 
 from collections.abc import Callable, Mapping

@@ -16,6 +16,7 @@ from scipy.special import log_softmax
 from unison_core.evaluation.feature import Feature, Model, Weights
 from unison_core.evaluation.item import REFERENCE, SOUND, Item
 from unison_core.evaluation.registry import DOWN, UP, Features, Figure, Metric, Score, SetScore
+from unison_core.evaluation.weights import on_device
 
 WEIGHTS = Weights(id="MIT/ast-finetuned-audioset-10-10-0.4593", licence="BSD-3-Clause", size="350 MB",
                   patterns=("*.json", "*.safetensors"))  # fmt: skip
@@ -27,7 +28,7 @@ def load(paths: Mapping[str, Path], device: torch.device) -> Any:
     from transformers import ASTFeatureExtractor, ASTForAudioClassification
 
     path = paths[WEIGHTS.id]
-    model = ASTForAudioClassification.from_pretrained(path).to(device).eval()
+    model = on_device(ASTForAudioClassification.from_pretrained(path), device)
     return model, ASTFeatureExtractor.from_pretrained(path)
 
 

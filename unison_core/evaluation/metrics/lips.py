@@ -1,4 +1,4 @@
-"""Mouth opening and speech level where the mouth can be found: the corpus' people, by the colour of the mouth's inside."""
+"""Mouth opening and speech level where the mouth can be found: of the corpus' people, by its colour inside."""
 
 import numpy as np
 

@@ -95,7 +95,8 @@ def score(item: Item, features: Features) -> Score:
     """Means over tracks."""
     found = features["lse"]
     values = {"lse_c": found["confidence"], "lse_d": found["distance"], "lse_offset": 1000 / FPS * found["offset"]}
-    return Score(values={name: float(x.mean()) for name, x in values.items()}, notes={"tracks": str(len(found["offset"]))})
+    means = {name: float(x.mean()) for name, x in values.items()}
+    return Score(values=means, notes={"tracks": str(len(found["offset"]))})
 
 
 METRIC = Metric(

@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 from unison_core.evaluation.feature import Feature, Model, Weights
 from unison_core.evaluation.item import SOUND, VIDEO, Item
 from unison_core.evaluation.registry import UP, Features, Figure, Metric, Score
+from unison_core.evaluation.weights import on_device
 
 WEIGHTS = Weights(id="facebook/pe-av-base-16-frame", licence="Apache-2.0", size="about 2 GB",
                   patterns=("*.json", "*.txt", "*.safetensors"))  # fmt: skip
@@ -21,7 +22,7 @@ def load(paths: Mapping[str, Path], device: torch.device) -> Any:
     """transformers' own model."""
     from transformers import PeAudioVideoModel
 
-    return PeAudioVideoModel.from_pretrained(paths[WEIGHTS.id]).to(device).eval()
+    return on_device(PeAudioVideoModel.from_pretrained(paths[WEIGHTS.id]), device)
 
 
 def prepare(media: Any) -> tuple[torch.Tensor, torch.Tensor]:

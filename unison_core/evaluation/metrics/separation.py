@@ -31,7 +31,8 @@ def score(item: Item, features: Features) -> Score:
         raise Unscored("a mixture is silent")
     if si_sdr(own[SOUND], true[SOUND]) < SAME_MIXTURE_DB:
         raise Unscored("the reference is another recording, not the same mixture", expected=True)
-    values, missing = {}, {}
+    values: dict[str, float] = {}
+    missing: dict[str, str] = {}
     for kind in (SPEECH, SFX):
         if not true[kind].any() or not own[kind].any():
             missing |= {f"{name}_{kind}": f"the {kind} stem is silent" for name in NAMES}

@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 from unison_core.evaluation.feature import Feature, Model, Weights
 from unison_core.evaluation.item import REFERENCE, SOUND, SPEECH, TRANSCRIPT, VOICE, Item
 from unison_core.evaluation.registry import UP, Features, Figure, Metric, Score, Unscored
+from unison_core.evaluation.weights import on_device
 from unison_core.media.loudness import SILENT_LUFS, lufs
 
 WEIGHTS = Weights(id="microsoft/wavlm-base-plus-sv", licence="CC-BY-SA-3.0", size="400 MB",
@@ -22,7 +23,7 @@ def load(paths: Mapping[str, Path], device: torch.device) -> Any:
     """transformers' own model."""
     from transformers import WavLMForXVector
 
-    return WavLMForXVector.from_pretrained(paths[WEIGHTS.id]).to(device).eval()
+    return on_device(WavLMForXVector.from_pretrained(paths[WEIGHTS.id]), device)
 
 
 def prepare(media: Any) -> torch.Tensor:

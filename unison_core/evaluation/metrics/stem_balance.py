@@ -11,6 +11,9 @@ from unison_core.evaluation.media import Media
 from unison_core.evaluation.registry import NEITHER, ZERO, Features, Figure, Metric, Score, Unscored
 from unison_core.media.loudness import SILENT_LUFS, lufs
 
+MOST_LU = 60.0
+"""Beyond this the quieter side is not a background but its absence."""
+
 
 def balance(media: Media) -> dict[str, np.ndarray]:
     """Loudness of stems and of their sum, and background survival (nan where it is undefined)."""
@@ -37,8 +40,10 @@ def score(item: Item, features: Features) -> Score:
         nothing = item.scene is not None and item.scene.action is None and item.scene.ambience is None
         raise Unscored("the effects stem is silent", expected=nothing)
     values = {"ld": levels["speech"] - levels["background"], "ldr": levels["programme"] - levels["speech"]}
-    if math.isnan(levels["survival"]):
-        return Score(values=values, missing={"survival": "speech never pauses, or effects never sound in its pauses"})
+    if not abs(levels["survival"]) <= MOST_LU:
+        return Score(
+            values=values, missing={"survival": "speech never pauses, or effects sound only in or out of pauses"}
+        )
     return Score(values=values | {"survival": levels["survival"]})
 
 

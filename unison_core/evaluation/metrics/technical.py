@@ -1,4 +1,4 @@
-"""Faults that need no opinion: a wrong length, picture and sound of unequal length, clipping, a picture that is still."""
+"""Faults that need no opinion: a wrong length, picture and sound of unequal length, clipping, a still picture."""
 
 import numpy as np
 

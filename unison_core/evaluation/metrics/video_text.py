@@ -6,7 +6,10 @@ METRIC = Metric(
     name="video_text",
     about="TV: cosine of 8 pictures at 224 and the caption",
     source="VideoCLIP-XL-v2; Unison",
-    needs=("video", "caption",),
+    needs=(
+        "video",
+        "caption",
+    ),
     built=False,
     weights_note="alibaba-pai/VideoCLIP-XL-v2",
     licence="CC-BY-NC-SA-4.0",

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from unison_core.evaluation.feature import Feature, Model, Weights
-from unison_core.evaluation.item import SOUND, SPEECH, TRANSCRIPT, Item
+from unison_core.evaluation.item import SPEECH, TRANSCRIPT, Item
 from unison_core.evaluation.registry import DOWN, Features, Figure, Metric, Score
+from unison_core.evaluation.weights import on_device
 from unison_core.evaluation.word_scores import score_words
 
 WEIGHTS = Weights(id="openai/whisper-large-v3", licence="Apache-2.0", size="3.1 GB",
@@ -23,7 +24,7 @@ def load(paths: Mapping[str, Path], device: torch.device) -> Any:
 
     path = paths[WEIGHTS.id]
     dtype = torch.float16 if device.type == "cuda" else torch.float32
-    model = WhisperForConditionalGeneration.from_pretrained(path, dtype=dtype).to(device).eval()
+    model = on_device(WhisperForConditionalGeneration.from_pretrained(path, dtype=dtype), device)
     return model, WhisperFeatureExtractor.from_pretrained(path), AutoTokenizer.from_pretrained(path)
 
 

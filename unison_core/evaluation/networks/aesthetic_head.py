@@ -1,6 +1,6 @@
 """The head of aesthetic-predictor-v2-5: linear layers 1152-1024-128-64-16-1 on a picture's normalised SigLIP embedding.
 
-    score = head(e / |e|),    without activations between the layers; about 1 to 10, and 5.5 is good
+score = head(e / |e|),    without activations between the layers; about 1 to 10, and 5.5 is good
 """
 
 from torch import Tensor, nn

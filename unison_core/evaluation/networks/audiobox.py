@@ -1,4 +1,4 @@
-"""Audiobox-Aesthetics: four heads on WavLM-base, each with its own softmax weights over the 13 layers (Tjandra et al., 2025).
+"""Audiobox-Aesthetics: four heads on WavLM-base, each with its own weights over 13 layers (Tjandra et al., 2025).
 
     e_axis = normalize(mean over heard frames of sum_l softmax(w_axis)_l h_l),    score = MLP_axis(e) * std + mean
 
@@ -17,6 +17,7 @@ from transformers import WavLMConfig, WavLMModel
 AXES = ("CE", "CU", "PC", "PQ")
 """Content enjoyment, content usefulness, production complexity, production quality."""
 RATE_HZ = 16000
+ENCODER = "wavlm_model."
 WINDOW_S = 10
 
 RENAMES = (
@@ -124,11 +125,12 @@ def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     names = {}
     for name, tensor in state.items():
         name = name.removeprefix("model.")
-        prefix, part = ("wavlm_model.", name.removeprefix("wavlm_model.")) if name.startswith("wavlm_model.") else ("", name)
-        if prefix:
+        part = name.removeprefix(ENCODER)
+        if part != name:
             for pattern, replacement in RENAMES:
                 part = re.sub(pattern, replacement, part)
-        names[prefix + part] = tensor
+            part = ENCODER + part
+        names[part] = tensor
     return names
 
 

@@ -32,7 +32,7 @@ def follow(faces: Sequence[np.ndarray], shortest: int, smallest: float) -> list[
         faces: boxes `(k, 4)` of every picture; pictures without a face have `(0, 4)`.
     """
     left = [[box for box in boxes] for boxes in faces]
-    tracks = []
+    tracks: list[Track] = []
     while True:
         numbers: list[int] = []
         boxes: list[np.ndarray] = []

@@ -1,6 +1,7 @@
 """Mel-frequency cepstra as SyncNet was trained on: 13 of them, 25 ms windows every 10 ms, of 16-bit sound at 16 kHz.
 
-    x' = x_t - 0.97 x_{t-1},   P = |FFT_512|^2 / 512 of unwindowed frames,   c = lifter(DCT(log(P @ mel))),   c_0 = log sum P
+x' = x_t - 0.97 x_{t-1},    P = |FFT_512|^2 / 512 of unwindowed frames
+c = lifter(DCT(log(P @ mel))),    c_0 = log sum P
 """
 
 import numpy as np

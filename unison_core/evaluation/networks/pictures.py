@@ -12,9 +12,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BATCH = 16
 
 
-def pixels(
-    frames: np.ndarray, size: int, mean: Sequence[float], std: Sequence[float], *, crop: bool = False
-) -> Tensor:
+def pixels(frames: np.ndarray, size: int, mean: Sequence[float], std: Sequence[float], *, crop: bool = False) -> Tensor:
     """`(F, 3, size, size)` of uint8 RGB `(F, H, W, 3)`.
 
     Args:

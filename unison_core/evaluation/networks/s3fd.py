@@ -1,6 +1,6 @@
 """S3FD: where faces are, in one shot at six scales (Zhang et al., ICCV 2017).
 
-    centre = prior centre + 0.1 loc prior size,    size = prior size exp(0.2 loc)
+centre = prior centre + 0.1 loc prior size,    size = prior size exp(0.2 loc)
 """
 
 from itertools import pairwise
@@ -46,7 +46,12 @@ class S3FD(nn.Module):
         self.vgg = nn.ModuleList(layers)
         self.L2Norm3_3, self.L2Norm4_3, self.L2Norm5_3 = (ScaledNorm(c) for c in (256, 512, 512))
         self.extras = nn.ModuleList(
-            [nn.Conv2d(1024, 256, 1), nn.Conv2d(256, 512, 3, 2, 1), nn.Conv2d(512, 128, 1), nn.Conv2d(128, 256, 3, 2, 1)]
+            [
+                nn.Conv2d(1024, 256, 1),
+                nn.Conv2d(256, 512, 3, 2, 1),
+                nn.Conv2d(512, 128, 1),
+                nn.Conv2d(128, 256, 3, 2, 1),
+            ]
         )
         widths = (256, 512, 512, 1024, 512, 256)
         self.loc = nn.ModuleList(nn.Conv2d(c, 4, 3, padding=1) for c in widths)

@@ -1,10 +1,11 @@
-"""Synchformer: by how much sound and picture are apart, as one of 21 offsets from -2 to 2 s (Iashin et al., ICASSP 2024).
+"""Synchformer: by how much sound and picture are apart, as one of 21 offsets within 2 s (Iashin et al., ICASSP 2024).
 
 Segments of 0.64 s, half overlapping, are embedded apart (Motionformer, AST), and 14 of them together are judged by a
 small transformer: `[OFF] picture [MOD] sound -> offset`. Written for inference, with the public checkpoint's key names.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from einops import rearrange, repeat
@@ -14,6 +15,7 @@ from torch.nn.functional import scaled_dot_product_attention
 CLASSES, REACH_S = 21, 2.0
 SEGMENTS = 14
 EPS = 1e-6
+QKV = ("query", "key", "value")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +102,9 @@ class Pool(nn.TransformerEncoderLayer):
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__(
-            dim, heads, 4 * dim, dropout=0.0, activation=nn.GELU(), layer_norm_eps=EPS, batch_first=True, norm_first=True
-        )
+            dim, heads, 4 * dim, dropout=0.0, activation=nn.GELU(), layer_norm_eps=EPS,
+            batch_first=True, norm_first=True,
+        )  # fmt: skip
         self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
 
     def gather(self, x: Tensor) -> Tensor:
@@ -143,29 +146,35 @@ class PictureEncoder(nn.Module):
         return rearrange(self.spatial_attn_agg.gather(x), "(b t) d -> b t d", t=self.times)
 
 
+class Named(nn.Module):
+    """A place in the checkpoint's names: modules and parameters under the names that they have there."""
+
+    def __init__(self, **parts: nn.Module | nn.Parameter) -> None:
+        super().__init__()
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+
 class SoundLayer(nn.Module):
     """A layer of AST under the names of its first release."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.attention = nn.ModuleDict(
-            {
-                "attention": nn.ModuleDict({name: nn.Linear(dim, dim) for name in ("query", "key", "value")}),
-                "output": nn.ModuleDict({"dense": nn.Linear(dim, dim)}),
-            }
-        )
-        self.intermediate = nn.ModuleDict({"dense": nn.Linear(dim, 4 * dim)})
-        self.output = nn.ModuleDict({"dense": nn.Linear(4 * dim, dim)})
+        heads_of = Named(**{name: nn.Linear(dim, dim) for name in QKV})
+        self.attention = Named(attention=heads_of, output=Named(dense=nn.Linear(dim, dim)))
+        self.intermediate = Named(dense=nn.Linear(dim, 4 * dim))
+        self.output = Named(dense=nn.Linear(4 * dim, dim))
         self.layernorm_before, self.layernorm_after = nn.LayerNorm(dim, eps=1e-12), nn.LayerNorm(dim, eps=1e-12)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, N, D)`."""
         inner = self.layernorm_before(x)
         heads = self.attention["attention"]
-        q, k, v = (
-            rearrange(heads[name](inner), "b n (h d) -> b h n d", h=self.heads) for name in ("query", "key", "value")
-        )
+        q, k, v = (rearrange(heads[name](inner), "b n (h d) -> b h n d", h=self.heads) for name in QKV)
         read = rearrange(scaled_dot_product_attention(q, k, v), "b h n d -> b n (h d)")
         x = x + self.attention["output"]["dense"](read)
         hidden = nn.functional.gelu(self.intermediate["dense"](self.layernorm_after(x)))
@@ -178,27 +187,27 @@ class SoundEncoder(nn.Module):
     def __init__(self, config: SynchformerConfig) -> None:
         super().__init__()
         dim, (self.rows, self.columns) = config.dim, config.mel_grid
-        self.ast = nn.Module()
-        self.ast.embeddings = nn.Module()
-        self.ast.embeddings.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
-        self.ast.embeddings.distillation_token = nn.Parameter(torch.zeros(1, 1, dim))
-        self.ast.embeddings.position_embeddings = nn.Parameter(torch.zeros(1, self.rows * self.columns + 2, dim))
-        self.ast.embeddings.patch_embeddings = nn.ModuleDict({"projection": nn.Conv2d(1, dim, 16, 10)})
-        self.ast.encoder = nn.ModuleDict(
-            {"layer": nn.ModuleList(SoundLayer(dim, config.heads) for _ in range(config.depth))}
+        self.ast = Named(
+            embeddings=Named(
+                cls_token=nn.Parameter(torch.zeros(1, 1, dim)),
+                distillation_token=nn.Parameter(torch.zeros(1, 1, dim)),
+                position_embeddings=nn.Parameter(torch.zeros(1, self.rows * self.columns + 2, dim)),
+                patch_embeddings=Named(projection=nn.Conv2d(1, dim, 16, 10)),
+            ),
+            encoder=Named(layer=nn.ModuleList(SoundLayer(dim, config.heads) for _ in range(config.depth))),
+            layernorm=nn.LayerNorm(dim, eps=1e-12),
         )
-        self.ast.layernorm = nn.LayerNorm(dim, eps=1e-12)
         self.freq_attn_agg = Pool(dim, config.heads)
 
     def forward(self, mels: Tensor) -> Tensor:
         """`(B, times, D)` of `(B, 128, 66)`."""
-        embeddings = self.ast.embeddings
-        patches = embeddings.patch_embeddings["projection"](mels[:, None]).flatten(2).transpose(1, 2)
-        tokens = [t.expand(len(mels), -1, -1) for t in (embeddings.cls_token, embeddings.distillation_token)]
-        x = torch.cat([*tokens, patches], dim=1) + embeddings.position_embeddings
-        for layer in self.ast.encoder["layer"]:
+        embeddings = self.ast["embeddings"]
+        patches = embeddings["patch_embeddings"]["projection"](mels[:, None]).flatten(2).transpose(1, 2)
+        tokens = [embeddings[name].expand(len(mels), -1, -1) for name in ("cls_token", "distillation_token")]
+        x = torch.cat([*tokens, patches], dim=1) + embeddings["position_embeddings"]
+        for layer in self.ast["encoder"]["layer"]:
             x = layer(x)
-        x = rearrange(self.ast.layernorm(x)[:, 2:], "b (f t) d -> (b t) f d", f=self.rows)
+        x = rearrange(self.ast["layernorm"](x)[:, 2:], "b (f t) d -> (b t) f d", f=self.rows)
         return rearrange(self.freq_attn_agg.gather(x), "(b t) d -> b t d", t=self.columns)
 
 
@@ -209,15 +218,13 @@ class JudgeBlock(nn.Module):
         super().__init__()
         self.heads = heads
         self.ln1, self.ln2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.attn = nn.ModuleDict({name: nn.Linear(dim, dim) for name in ("key", "query", "value", "proj")})
+        self.attn = Named(**{name: nn.Linear(dim, dim) for name in (*QKV, "proj")})
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, N, D)`."""
         inner = self.ln1(x)
-        q, k, v = (
-            rearrange(self.attn[name](inner), "b n (h d) -> b h n d", h=self.heads) for name in ("query", "key", "value")
-        )
+        q, k, v = (rearrange(self.attn[name](inner), "b n (h d) -> b h n d", h=self.heads) for name in QKV)
         x = x + self.attn["proj"](rearrange(scaled_dot_product_attention(q, k, v), "b h n d -> b n (h d)"))
         return x + self.mlp(self.ln2(x))
 
@@ -231,8 +238,7 @@ class Judge(nn.Module):
         tokens = SEGMENTS * (config.frames // 2 + config.mel_grid[1]) + 2
         self.vis_in_lnorm, self.aud_in_lnorm, self.ln_f = (nn.LayerNorm(dim) for _ in range(3))
         self.OFF_tok, self.MOD_tok = (nn.Parameter(torch.zeros(1, 1, dim)) for _ in range(2))
-        self.pos_emb_cfg = nn.Module()
-        self.pos_emb_cfg.pos_emb = nn.Parameter(torch.zeros(1, tokens, dim))
+        self.pos_emb_cfg = Named(pos_emb=nn.Parameter(torch.zeros(1, tokens, dim)))
         self.blocks = nn.Sequential(*(JudgeBlock(dim, config.judge_heads) for _ in range(config.judge_depth)))
         self.off_head = nn.Linear(dim, CLASSES)
 
@@ -240,7 +246,7 @@ class Judge(nn.Module):
         """Logits `(B, 21)` of tokens `(B, n, D)`."""
         off, mod = (t.expand(len(picture), -1, -1) for t in (self.OFF_tok, self.MOD_tok))
         x = torch.cat([off, self.vis_in_lnorm(picture), mod, self.aud_in_lnorm(sound)], dim=1)
-        x = self.ln_f(self.blocks(x + self.pos_emb_cfg.pos_emb))
+        x = self.ln_f(self.blocks(x + self.pos_emb_cfg["pos_emb"]))
         return self.off_head(x[:, 0])
 
 

@@ -81,9 +81,7 @@ def lip_sync(lips: Tensor, sounds: Tensor, shift: int = SHIFT) -> LipSync:
     shifted = pad(sounds, (0, 0, shift, shift)).unfold(0, count, 1)  # (2 shift + 1, D, windows)
     distance = (lips - shifted.permute(0, 2, 1) + 1e-6).norm(dim=-1).mean(dim=1)  # as torch's pairwise_distance
     least, place = distance.min(dim=0)
-    return LipSync(
-        distance=float(least), confidence=float(distance.median() - least), offset=int(shift - place)
-    )
+    return LipSync(distance=float(least), confidence=float(distance.median() - least), offset=int(shift - place))
 
 
 def _conv(kind: type, channels: int, out: int, size, stride, padding) -> list[nn.Module]:  # type: ignore[no-untyped-def]

@@ -1,4 +1,4 @@
-"""Benchmark sets in the layout of Harmony-Bench: ambient sound, speech, and scenes with both, 50 items each (Harmony C.1).
+"""Benchmark sets in the layout of Harmony-Bench: ambient sound, speech, and scenes with both (Harmony C.1).
 
 A set is a manifest (see `inputs.py`) whose rows have `subset` and the prompt, and no clip:
 

@@ -25,7 +25,7 @@ SUBSET = {WORDLESS: AMBIENT, SOUNDLESS: SPEECH_SET, SPOKEN: COMPLEX}
 def rows(count: int, max_s: float) -> list[dict[str, Any]]:
     """Rows of the set, `count` of each subset; ids and seeds are those of benchmarks/quality.py."""
     prompts = held_out_prompts(dict.fromkeys(SUBSET, count), max_s)
-    return sorted((_row(prompt) for prompt in prompts), key=lambda row: (list(SUBSET.values()).index(row["subset"])))
+    return sorted((_row(prompt) for prompt in prompts), key=lambda row: list(SUBSET.values()).index(row["subset"]))
 
 
 def _row(prompt: HeldOut) -> dict[str, Any]:
