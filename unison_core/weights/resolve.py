@@ -7,6 +7,7 @@ codecs' safetensors. Nothing else is read from it and nothing in it is executed.
 import difflib
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -67,7 +68,7 @@ def resolve(name: str, *, offline: bool = False) -> ModelFolder:
         return _checked(ModelFolder(name, path.resolve()))
     match = HUB_ID.match(name)
     if match and not path.is_absolute() and not name.startswith("."):
-        folder, revision = _download(match["repo"], match["revision"], offline)
+        folder, revision = download(match["repo"], match["revision"], PATTERNS, offline=offline)
         return _checked(ModelFolder(name, folder, revision))
     known = bundled_names()
     if not known:
@@ -101,7 +102,8 @@ def _checked(folder: ModelFolder) -> ModelFolder:
     return folder
 
 
-def _download(repo: str, revision: str | None, offline: bool) -> tuple[Path, str]:
+def download(repo: str, revision: str | None, patterns: Sequence[str], *, offline: bool) -> tuple[Path, str]:
+    """Files of a Hub repository that match `patterns`: their folder, and the commit. Raises as `resolve` does."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -112,7 +114,7 @@ def _download(repo: str, revision: str | None, offline: bool) -> tuple[Path, str
     )
 
     try:
-        path = snapshot_download(repo, revision=revision, allow_patterns=list(PATTERNS), local_files_only=offline)
+        path = snapshot_download(repo, revision=revision, allow_patterns=list(patterns), local_files_only=offline)
     except GatedRepoError as error:
         raise UnisonError(f"model {repo!r} asks for consent first: open https://huggingface.co/{repo}") from error
     except RepositoryNotFoundError as error:
