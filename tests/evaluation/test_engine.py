@@ -10,7 +10,7 @@ import torch
 
 from unison_core.errors import PartialFailure, UnisonError
 from unison_core.evaluation.engine import Settings, evaluate, set_scores
-from unison_core.evaluation.feature import Feature, FeatureCache, Model, Weights
+from unison_core.evaluation.feature import Feature, FeatureCache, Model, Ready, Weights
 from unison_core.evaluation.item import SOUND, Item
 from unison_core.evaluation.registry import UP, Figure, Metric, Score, SetScore, Unscored
 from unison_core.evaluation.run import raise_faults
@@ -161,6 +161,28 @@ def test_one_model_at_a_time_over_all_clips_and_none_when_features_are_kept(tmp_
     (tmp_path / "out" / SCORES).unlink()
     evaluate(items, chosen, settings(tmp_path, store=store))
     assert len(LIFE) == 8
+
+
+def test_a_feature_after_another_sees_it_and_shares_its_fate(tmp_path, items):
+    for name in ("m1", "m2"):
+        (tmp_path / "weights" / name).mkdir(parents=True)
+    items[1].path(SOUND).write_text("bad")
+    first, second = (_learned(name).features[0] for name in ("m1", "m2"))
+    second = replace(second, after=first, reads=(), prepare=lambda media: media.earlier["fm1"])
+    metric = replace(_learned("m2"), features=(first, second))
+    store = WeightStore(folder=tmp_path / "weights", offline=True)
+    log = evaluate(items, [metric], settings(tmp_path, store=store))
+    assert log.find(items[0], metric).values == {"vm2": 4 * 97.0}
+    assert log.find(items[1], metric).skipped == "it is bad"
+    assert LIFE == ["load m1", "m1", "m1", "load m2", "m2", "m2"]
+
+
+def test_no_model_is_loaded_for_clips_that_need_none(tmp_path, items):
+    metric = _learned("m1")
+    feature = replace(metric.features[0], prepare=lambda media: Ready(arrays={"value": np.array(5.0)}))
+    log = evaluate(items, [replace(metric, features=(feature,))], settings(tmp_path, store=WeightStore(offline=True)))
+    assert LIFE == []
+    assert log.find(items[0], replace(metric, features=(feature,))).values == {"vm1": 5.0}
 
 
 def test_missing_weights_are_a_reason(tmp_path, items):

@@ -166,9 +166,30 @@ def test_whisper_reads_and_its_words_are_counted(tmp_path, score):
     )  # fmt: skip
     model.save_pretrained(folder)
     WhisperFeatureExtractor(feature_size=80).save_pretrained(folder)
-    (lines,), _ = score(whisper.METRIC)
-    assert lines[0].weights["wer_whisper"] == len(ENGLISH.split())
-    assert "heard" in lines[0].notes
+    from unison_core.evaluation.metrics import whisper_mix
+
+    (alone, _), _ = score(whisper.METRIC, whisper_mix.METRIC)  # the stems need no separator
+    assert alone[0].weights["wer_whisper"] == len(ENGLISH.split())
+    assert "heard" in alone[0].notes
+
+
+def test_a_clip_without_stems_is_separated_first(items):
+    from unison_core.evaluation import voice
+    from unison_core.evaluation.media import Media
+    from unison_core.separation.config import load_separator_preset
+
+    class Half:
+        config = load_separator_preset("vocals")
+
+        def speech(self, windows):
+            return windows / 2
+
+    stem = voice.prepare(Media(items[0]))
+    assert not stem.arrays["separated"]
+    whole = Media(replace(items[0], files={SOUND: items[0].files[VIDEO]})).wave(SOUND)
+    found = voice.infer(Half(), whole)
+    assert found["separated"]
+    assert np.abs(found["wave"] - whole.at(16000) / 2).max() < 1e-4
 
 
 def test_clap_compares_sound_with_caption_and_frechet_and_kl_with_the_reference(tmp_path, score, items):
@@ -374,7 +395,8 @@ def test_damaged_weights_are_a_reason_not_a_crash(tmp_path, items):
     def fail(paths, device):
         raise UnisonError("weights x are damaged")
 
-    feature = replace(desync.METRIC.features[0], model=Model(name="x", weights=(desync.WEIGHTS,), load=fail))
+    model = Model(name="x", weights=(desync.WEIGHTS,), load=fail)
+    feature = replace(desync.METRIC.features[0], model=model, prepare=lambda media: media.item.id)
     broken = replace(desync.METRIC, features=(feature,))
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / desync.WEIGHTS.id).touch()

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from unison_core.errors import UnisonError
-from unison_core.evaluation.feature import Feature, FeatureCache, Model
+from unison_core.evaluation.feature import Feature, FeatureCache, Model, Ready
 from unison_core.evaluation.item import REFERENCE, SILENT, Item
 from unison_core.evaluation.media import Media
 from unison_core.evaluation.registry import Metric, Score, Unscored
@@ -244,26 +244,30 @@ def _run_model(
                     wanted[key] = (feature, who)
     if not wanted:
         return
-    try:
-        network = model.load(settings.store.paths(model.weights), settings.device)
-    except UnisonError as error:
-        failed.update(dict.fromkeys(wanted, Unscored(str(error))))
-        return
+    network: Any = None
     with ThreadPoolExecutor(1) as pool:
         queue = list(wanted.items())
-        ahead = [pool.submit(_prepared, feature, item) for _, (feature, item) in queue[:AHEAD]]
+        ahead = [pool.submit(_prepared, feature, item, cache, failed) for _, (feature, item) in queue[:AHEAD]]
         for i, (key, (feature, _)) in enumerate(queue):
             prepared = ahead[i].result()
             ahead[i] = None  # type: ignore[call-overload]  # frees what was prepared
             if i + AHEAD < len(queue):
-                ahead.append(pool.submit(_prepared, *queue[i + AHEAD][1]))
+                ahead.append(pool.submit(_prepared, *queue[i + AHEAD][1], cache, failed))
+            if isinstance(prepared, Ready):
+                cache.put(key, prepared.arrays)
+                continue
             if isinstance(prepared, Unscored):
                 failed[key] = prepared
                 continue
             assert feature.infer is not None
             try:
+                if network is None:
+                    network = model.load(settings.store.paths(model.weights), settings.device)
                 with torch.inference_mode():
                     cache.put(key, feature.infer(network, prepared))
+            except UnisonError as error:  # of the weights, so of every clip that needs them
+                failed.update(dict.fromkeys((k for k, _ in queue[i:]), Unscored(str(error))))
+                break
             except Unscored as why:
                 failed[key] = why
             except Exception as error:  # one clip's fault must not end the others'
@@ -274,9 +278,15 @@ def _run_model(
         torch.cuda.empty_cache()
 
 
-def _prepared(feature: Feature, item: Item) -> Any:
+def _prepared(feature: Feature, item: Item, cache: FeatureCache, failed: Mapping[str, Unscored]) -> Any:
     try:
-        return feature.prepare(Media(item))
+        earlier = {}
+        if feature.after is not None:
+            before = _key(feature.after, item)
+            if before in failed:
+                return failed[before]
+            earlier[feature.after.name] = cache.get(before) or {}
+        return feature.prepare(Media(item, earlier=earlier))
     except Unscored as why:
         return why
     except Exception as error:

@@ -57,13 +57,21 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ready:
+    """What `prepare` may return where a clip needs no model after all: the arrays themselves."""
+
+    arrays: Arrays
+
+
+@dataclass(frozen=True, kw_only=True)
 class Feature:
     """Something that is extracted of an item.
 
     Attributes:
         name: key in the features that a metric gets.
         reads: kinds of files and texts (`item.py`) that it depends on; a file that the item lacks counts as absent.
-        prepare: on the CPU, what the model takes; without a model, the arrays themselves.
+        prepare: on the CPU, what the model takes (or `Ready`); without a model, the arrays themselves.
+        after: a feature that is extracted before; `prepare` finds its arrays in `media.earlier`.
         model: the network, if there is one. infer: arrays from what was prepared.
         version: raised when the arrays change their meaning.
     """
@@ -73,16 +81,19 @@ class Feature:
     prepare: Callable[[Media], Any]
     model: Model | None = None
     infer: Callable[[Any, Any], Arrays] | None = None
+    after: "Feature | None" = None
     version: int = 1
 
     @property
     def identity(self) -> str:
         """Name, version and model."""
-        return f"{self.name}/{self.version}" + (f"@{self.model.name}" if self.model else "")
+        before = f"{self.after.identity}>" if self.after else ""
+        return f"{before}{self.name}/{self.version}" + (f"@{self.model.name}" if self.model else "")
 
     def key(self, item: Item) -> str:
         """Where the feature of `item` is kept."""
-        parts = [item.content(kind) for kind in self.reads if item.lacks(kind) is None]
+        reads = dict.fromkeys((*(self.after.reads if self.after else ()), *self.reads))
+        parts = [item.content(kind) for kind in reads if item.lacks(kind) is None]
         return f"{self.name}-{hashlib.sha256(' '.join([self.identity, *parts]).encode()).hexdigest()[:24]}"
 
 

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import gcd
@@ -9,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from unison_core.corpus.scene import Scene
 from unison_core.errors import UnisonError, UsageError
 from unison_core.evaluation.item import SFX, SOUND, SPEECH, VIDEO, Item
 from unison_core.evaluation.registry import Unscored
 from unison_core.media.ffmpeg import run
 from unison_core.media.read import read_audio, read_frames
+from unison_core.types import Clip
 
 SMALL_SIDE = 128
 """Weight-free measures look at a picture whose shorter side is at most this."""
@@ -61,6 +64,8 @@ class Media:
     """
 
     item: Item
+    earlier: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    """Features that were extracted before, by name."""
     _waves: dict[str, Wave] = field(default_factory=dict)
     _frames: dict[tuple[float | None, tuple[int, int] | None], np.ndarray] = field(default_factory=dict)
 
@@ -118,6 +123,24 @@ class Media:
     def frame_count(self) -> int:
         """Pictures in the file."""
         return len(self.small)
+
+
+def in_memory(name: str, scene: Scene, clip: Clip) -> Media:
+    """A clip that is not on the disk, as media whose whole sound is the sum of its stems."""
+    waves = {**clip.stems, SOUND: sum(clip.stems[stream] for stream in clip.stems)}
+    item = Item(
+        id=name, files=dict.fromkeys((VIDEO, *waves), Path(name)), caption=scene.caption, transcript=scene.transcript,
+        scene=scene,
+    )  # fmt: skip
+    media = Media(
+        item,
+        _waves={kind: Wave(samples=np.asarray(wave)[:, None], rate_hz=clip.rate_hz) for kind, wave in waves.items()},
+    )
+    assert clip.frames is not None
+    height, width = clip.frames.shape[1:3]
+    media.header = Probe(fps=clip.fps, width=width, height=height)
+    media._frames[None, None] = clip.frames
+    return media
 
 
 def read_wave(path: Path) -> Wave:

@@ -97,7 +97,7 @@ def run_evaluation(request: EvalRequest, watcher: Watcher) -> Summary:
     """
     chosen, explicit = select(request.metrics)
     items = wanted_items(request)
-    processes = Processes()
+    processes = Processes(request.device)
     request = replace(request, device=processes.device(request.device))
     items = _with_clips(items, request, watcher, processes)
     settings = Settings(
@@ -209,13 +209,14 @@ def _versions() -> dict[str, str]:
 class Processes:
     """This process among those that `accelerate launch` started; alone without it."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str) -> None:
         self.rank, self.world = 0, 1
         self._state = None
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            import torch
             from accelerate import PartialState
 
-            self._state = PartialState()
+            self._state = PartialState(cpu=device == "cpu" or not torch.cuda.is_available())
             self.rank, self.world = self._state.process_index, self._state.num_processes
 
     def device(self, name: str) -> str:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from unison_core.evaluation.clip_scores import asked_colours
+from unison_core.evaluation.asked_colours import asked_colours
 from unison_core.evaluation.feature import Feature
 from unison_core.evaluation.item import SCENE, VIDEO, Item
 from unison_core.evaluation.looks import name_colours

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from unison_core.evaluation.feature import Feature, Model, Weights
-from unison_core.evaluation.item import SPEECH, TRANSCRIPT, Item
+from unison_core.evaluation.item import SOUND, TRANSCRIPT, Item
 from unison_core.evaluation.registry import DOWN, Features, Figure, Metric, Score
+from unison_core.evaluation.voice import VOICE
 from unison_core.evaluation.weights import on_device
 from unison_core.evaluation.word_scores import score_words
 
@@ -44,21 +45,17 @@ def hear(network: Any, prepared: tuple[np.ndarray, str]) -> dict[str, np.ndarray
     return {"heard": np.array(" ".join(words))}
 
 
-def make(name: str, kind: str, suffix: str, about: str, source: str, needs: tuple[str, ...]) -> Metric:
+def make(name: str, suffix: str, about: str, source: str, feature: Feature, *before: Feature) -> Metric:
     """The metric on one kind of sound."""
     names = (f"wer_whisper{suffix}", f"cer_whisper{suffix}")
-    feature = Feature(
-        name=f"heard by whisper{suffix}", reads=(kind, "language"), infer=hear,
-        prepare=lambda media: (media.wave(kind).at(RATE_HZ), media.item.language),
-        model=Model(name=WEIGHTS.id, weights=(WEIGHTS,), load=load),
-    )  # fmt: skip
 
     def score(item: Item, features: Features) -> Score:
         assert item.transcript is not None
         return score_words(item.transcript, str(features[feature.name]["heard"]), item.language, names)
 
     return Metric(
-        name=name, about=about, source=source, needs=needs, features=(feature,), score=score, modules=("jiwer",),
+        name=name, about=about, source=source, needs=(SOUND, TRANSCRIPT), features=(*before, feature), score=score,
+        modules=("jiwer",),
         figures=(
             Figure(name=names[0], about=f"word error rate, Whisper large-v3, {about}", better=DOWN, pooled=True),
             Figure(name=names[1], about=f"character error rate, Whisper large-v3, {about}", better=DOWN, pooled=True),
@@ -66,8 +63,13 @@ def make(name: str, kind: str, suffix: str, about: str, source: str, needs: tupl
     )  # fmt: skip
 
 
+MODEL = Model(name=WEIGHTS.id, weights=(WEIGHTS,), load=load)
+HEARD = Feature(
+    name="heard by whisper", reads=("language",), after=VOICE, model=MODEL, infer=hear,
+    prepare=lambda media: (media.earlier[VOICE.name]["wave"], media.item.language),
+)  # fmt: skip
+
 METRIC = make(
-    "whisper", SPEECH, "", "speech stem",
-    "Unison: voice isolated by Mel-RoFormer, then Whisper; give NAME.speech.wav where the clip came without stems",
-    (SPEECH, TRANSCRIPT),
+    "whisper", "", "voice alone", "Unison: voice isolated by Mel-Band RoFormer (a speech stem is taken as it is), "
+    "then Whisper", HEARD, VOICE,
 )  # fmt: skip
