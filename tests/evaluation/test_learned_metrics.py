@@ -65,18 +65,20 @@ def score(tmp_path, items):
     return run
 
 
-def words_tokenizer(folder: Path, *special: str) -> None:
-    """A tokenizer of a handful of words, saved where a model is."""
+def words_tokenizer(folder: Path, *special: str) -> dict[str, int]:
+    """A tokenizer of a handful of words, saved where a model is; returns its vocabulary."""
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from tokenizers.pre_tokenizers import Whitespace
     from transformers import PreTrainedTokenizerFast
 
-    words = ["<pad>", "<unk>", *special, "a", "drum", "0", "1", *ENGLISH.split()]
-    inner = Tokenizer(WordLevel({word: i for i, word in enumerate(dict.fromkeys(words))}, unk_token="<unk>"))
+    words = ["<pad>", "<unk>", "a", "drum", "0", "1", *ENGLISH.split(), *special]
+    ids = {word: i for i, word in enumerate(dict.fromkeys(words))}
+    inner = Tokenizer(WordLevel(ids, unk_token="<unk>"))
     inner.pre_tokenizer = Whitespace()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="<pad>", unk_token="<unk>")
     tokenizer.save_pretrained(folder)
+    return ids
 
 
 def test_aesthetic_scores_each_picture_and_takes_the_mean(tmp_path, score, items):
@@ -149,21 +151,20 @@ def test_whisper_reads_and_its_words_are_counted(tmp_path, score):
     torch.manual_seed(0)
     folder = tmp_path / "weights" / "whisper-large-v3"
     special = ["<eot>", "<sot>", "<en>", "<transcribe>", "<notimestamps>"]
-    words_tokenizer(folder, *special)
-    ids = {word: i + 2 for i, word in enumerate(special)}
+    ids = words_tokenizer(folder, *special)  # what follows the last of them would be times
     model = WhisperForConditionalGeneration(
         WhisperConfig(
             d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
-            encoder_ffn_dim=16, decoder_ffn_dim=16, vocab_size=24, num_mel_bins=80, pad_token_id=0, bos_token_id=2,
-            eos_token_id=2, decoder_start_token_id=3, max_target_positions=20, suppress_tokens=None,
+            encoder_ffn_dim=16, decoder_ffn_dim=16, vocab_size=len(ids), num_mel_bins=80, pad_token_id=0, bos_token_id=ids["<eot>"],
+            eos_token_id=ids["<eot>"], decoder_start_token_id=ids["<sot>"], max_target_positions=20, suppress_tokens=None,
             begin_suppress_tokens=None,
         )
-    )  # fmt: skip
+    )
     model.generation_config = GenerationConfig(
-        decoder_start_token_id=3, eos_token_id=2, pad_token_id=0, max_length=12, is_multilingual=True,
-        lang_to_id={"<|en|>": ids["<en>"]}, task_to_id={"transcribe": ids["<transcribe>"], "translate": 5},
+        decoder_start_token_id=ids["<sot>"], eos_token_id=ids["<eot>"], pad_token_id=0, max_length=12, is_multilingual=True,
+        lang_to_id={"<|en|>": ids["<en>"]}, task_to_id={"transcribe": ids["<transcribe>"], "translate": ids["<transcribe>"]},
         no_timestamps_token_id=ids["<notimestamps>"], return_timestamps=False,
-    )  # fmt: skip
+    )
     model.save_pretrained(folder)
     WhisperFeatureExtractor(feature_size=80).save_pretrained(folder)
     from unison_core.evaluation.metrics import whisper_mix

@@ -30,6 +30,7 @@ def generate(
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     preview: options.Preview = False,
+    gates: options.Gates = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -60,7 +61,10 @@ def generate(
         lead_amount=lead_amount,
         mix=MixSettings(speech_gain_db=speech_gain, sfx_gain_db=sfx_gain, duck_db=duck, lufs=lufs),
     )
-    run = Run(model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview)
+    run = Run(
+        model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview,
+        gates=gates,
+    )  # fmt: skip
     output = Output(json=json, quiet=quiet, debug=debug)
     if prompts is None:
         report_item(output, generate_one(request, run, out, output))

@@ -22,9 +22,9 @@ class GateRecorder:
         self.model = model
         self._steps: list[tuple[dict[str, float], Tensor]] = []
 
-    def encode(self, text: TextInputs, frames: int) -> Any:
+    def encode(self, text: TextInputs, frames: int, **more: Any) -> Any:
         """Conditions, as the model's."""
-        return self.model.encode(text, frames)
+        return self.model.encode(text, frames, **more)
 
     def __call__(self, latents: Latents, sigmas: Sigmas, conditions: Any) -> Latents:
         """Velocities, as the model's."""
