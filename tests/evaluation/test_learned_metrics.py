@@ -154,16 +154,34 @@ def test_whisper_reads_and_its_words_are_counted(tmp_path, score):
     ids = words_tokenizer(folder, *special)  # what follows the last of them would be times
     model = WhisperForConditionalGeneration(
         WhisperConfig(
-            d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
-            encoder_ffn_dim=16, decoder_ffn_dim=16, vocab_size=len(ids), num_mel_bins=80, pad_token_id=0, bos_token_id=ids["<eot>"],
-            eos_token_id=ids["<eot>"], decoder_start_token_id=ids["<sot>"], max_target_positions=20, suppress_tokens=None,
+            d_model=16,
+            encoder_layers=1,
+            decoder_layers=1,
+            encoder_attention_heads=2,
+            decoder_attention_heads=2,
+            encoder_ffn_dim=16,
+            decoder_ffn_dim=16,
+            vocab_size=len(ids),
+            num_mel_bins=80,
+            pad_token_id=0,
+            bos_token_id=ids["<eot>"],
+            eos_token_id=ids["<eot>"],
+            decoder_start_token_id=ids["<sot>"],
+            max_target_positions=20,
+            suppress_tokens=None,
             begin_suppress_tokens=None,
         )
     )
     model.generation_config = GenerationConfig(
-        decoder_start_token_id=ids["<sot>"], eos_token_id=ids["<eot>"], pad_token_id=0, max_length=12, is_multilingual=True,
-        lang_to_id={"<|en|>": ids["<en>"]}, task_to_id={"transcribe": ids["<transcribe>"], "translate": ids["<transcribe>"]},
-        no_timestamps_token_id=ids["<notimestamps>"], return_timestamps=False,
+        decoder_start_token_id=ids["<sot>"],
+        eos_token_id=ids["<eot>"],
+        pad_token_id=0,
+        max_length=12,
+        is_multilingual=True,
+        lang_to_id={"<|en|>": ids["<en>"]},
+        task_to_id={"transcribe": ids["<transcribe>"], "translate": ids["<transcribe>"]},
+        no_timestamps_token_id=ids["<notimestamps>"],
+        return_timestamps=False,
     )
     model.save_pretrained(folder)
     WhisperFeatureExtractor(feature_size=80).save_pretrained(folder)
