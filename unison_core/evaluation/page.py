@@ -79,9 +79,9 @@ def choose_clips(summary: Summary) -> dict[str, list[str]]:
     overall = sorted(ranks, key=lambda name: (float(np.mean(ranks[name])), name)) or [item.id for item in summary.items]
     chosen: dict[str, list[str]] = {}
     for place, name in enumerate(overall[:SHOWN], 1):
-        chosen.setdefault(name, []).append(f"{_nth(place)} best over all figures")
+        chosen.setdefault(name, []).append(f"{_nth(place)}best over all figures")
     for place, name in enumerate(reversed(overall[SHOWN:][-SHOWN:]), 1):
-        chosen.setdefault(name, []).append(f"{_nth(place)} worst over all figures")
+        chosen.setdefault(name, []).append(f"{_nth(place)}worst over all figures")
     for found in ranked:
         worst = _worst(found)
         if worst in chosen or len(chosen) < MOST_CLIPS:
@@ -94,7 +94,7 @@ def _worst(found: FigureSummary) -> str:
 
 
 def _nth(place: int) -> str:
-    return {1: "", 2: "second ", 3: "third "}.get(place, f"{place}th ").strip()
+    return {1: "", 2: "second ", 3: "third "}.get(place, f"{place}th ")
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -25,7 +25,8 @@ class FigureSummary:
     Attributes:
         figure: which. metric: that gives it.
         overall: mean and interval; None where no clip was scored. by_kind: likewise by subset.
-        skipped: clips without the figure by reason. unexpected: how many of them something is wrong with.
+        skipped: clips without the figure by reason. faults: reasons where something is wrong.
+        unexpected: how many clips something is wrong with.
         values: figures by item. weights: of pooled figures.
     """
 
@@ -34,6 +35,7 @@ class FigureSummary:
     overall: Estimate | None
     by_kind: Mapping[str, Estimate]
     skipped: Mapping[str, int]
+    faults: frozenset[str]
     unexpected: int
     values: Mapping[str, float]
     weights: Mapping[str, float]
@@ -106,6 +108,7 @@ def _figure(
     values, weights = {}, {}
     skipped: Counter[str] = Counter()
     unexpected = 0
+    faults = set()
     for item in items:
         line = lines[item.id]
         if line is not None and figure.name in line.values:
@@ -114,13 +117,16 @@ def _figure(
             continue
         reason = NOT_RUN if line is None else line.skipped or line.missing.get(figure.name, "undefined for this clip")
         skipped[reason] += 1
-        unexpected += line is None or (line.skipped is not None and not line.expected)
+        if line is None or (line.skipped is not None and not line.expected):
+            unexpected += 1
+            faults.add(reason)
     kinds = {item.kind for item in items if item.kind}
     by_kind = {kind: [item.id for item in items if item.kind == kind and item.id in values] for kind in sorted(kinds)}
     return FigureSummary(
         figure=figure, metric=metric.name, overall=_estimate(list(values), values, weights, figure),
         by_kind={kind: found for kind, ids in by_kind.items() if (found := _estimate(ids, values, weights, figure))},
-        skipped=dict(skipped.most_common()), unexpected=unexpected, values=values, weights=weights,
+        skipped=dict(skipped.most_common()), faults=frozenset(faults), unexpected=unexpected,
+        values=values, weights=weights,
     )  # fmt: skip
 
 

@@ -60,8 +60,9 @@ def coverage(summary: Summary) -> str:
     lines = []
     for name, found in summary.figures.items():
         if found.skipped:
-            why = "; ".join(f"{reason}: {count}" for reason, count in found.skipped.items())
-            lines.append(f"- `{name}`: {'**' if found.unexpected else ''}{why}{'**' if found.unexpected else ''}")
+            reasons = {f"{reason}: {count}": reason in found.faults for reason, count in found.skipped.items()}
+            why = "; ".join(f"**{text}**" if fault else text for text, fault in reasons.items())
+            lines.append(f"- `{name}`: {why}")
     return "Not scored (bold: something is wrong there):\n\n" + "\n".join(lines) if lines else ""
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from unison_core.evaluation.feature import Feature
 from unison_core.evaluation.item import SOUND, VIDEO, Item
 from unison_core.evaluation.media import Media
-from unison_core.evaluation.registry import DOWN, NEITHER, Features, Figure, Metric, Score
+from unison_core.evaluation.registry import DOWN, NEITHER, Features, Figure, Metric, Score, Unscored
 from unison_core.pipelines.checks import FROZEN
 
 CLIPPED = 0.999
@@ -14,31 +14,36 @@ IN_A_ROW = 3
 
 
 def measure(media: Media) -> dict[str, np.ndarray]:
-    """Lengths in s, clipped samples per million, and mean change between pictures of 255."""
-    frames, wave = media.small, media.wave(SOUND)
+    """Lengths in s, clipped samples per million, mean change between pictures of 255; nan where there is no sound."""
+    frames = media.small
+    motion = np.abs(np.diff(frames[:, ::2, ::2].astype(np.int16), axis=0)).mean() if len(frames) > 1 else 0.0
+    found = {"shown_s": np.array(len(frames) / media.fps), "motion": np.array(motion)}
+    try:
+        wave = media.wave(SOUND)
+    except Unscored:
+        return found | {"heard_s": np.array(np.nan), "clipped_ppm": np.array(np.nan)}
     full = np.abs(wave.samples).max(axis=1) >= CLIPPED
     runs = np.convolve(full, np.ones(IN_A_ROW), mode="valid") == IN_A_ROW
-    motion = np.abs(np.diff(frames[:, ::2, ::2].astype(np.int16), axis=0)).mean() if len(frames) > 1 else 0.0
-    return {
-        "shown_s": np.array(len(frames) / media.fps),
+    return found | {
         "heard_s": np.array(len(wave.samples) / wave.rate_hz),
         "clipped_ppm": np.array(1e6 * runs.sum() / len(full)),
-        "motion": np.array(motion),
     }
 
 
 def score(item: Item, features: Features) -> Score:
     """The checks of one clip."""
     found = {name: float(value) for name, value in features["technical"].items()}
-    values = {
-        "length_gap": 1000 * abs(found["shown_s"] - found["heard_s"]),
-        "clipped": found["clipped_ppm"],
-        "motion": found["motion"],
-        "still": float(found["motion"] < FROZEN),
-    }
+    values = {"motion": found["motion"], "still": float(found["motion"] < FROZEN)}
+    missing: dict[str, str] = {}
+    if np.isnan(found["heard_s"]):
+        missing |= dict.fromkeys(("length_gap", "clipped"), "no sound that can be read")
+    else:
+        values |= {"length_gap": 1000 * abs(found["shown_s"] - found["heard_s"]), "clipped": found["clipped_ppm"]}
     if item.duration_s is None:
-        return Score(values=values, missing={"length_error": "no length was asked for"})
-    return Score(values=values | {"length_error": 1000 * abs(found["shown_s"] - item.duration_s)})
+        missing["length_error"] = "no length was asked for"
+    else:
+        values["length_error"] = 1000 * abs(found["shown_s"] - item.duration_s)
+    return Score(values=values, missing=missing)
 
 
 METRIC = Metric(
@@ -52,7 +57,7 @@ METRIC = Metric(
         Figure(name="motion", about="mean change between pictures, of 255", better=NEITHER),
         Figure(name="still", about="share of clips whose picture stands still", better=DOWN),
     ),
-    needs=(VIDEO, SOUND),
+    needs=(VIDEO,),
     features=(Feature(name="technical", reads=(VIDEO, SOUND), prepare=measure),),
     score=score,
     default=True,
