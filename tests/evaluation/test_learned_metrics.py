@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -298,23 +299,44 @@ def test_pe_av_compares_sixteen_pictures_with_whole_hops_of_sound(items):
     class Fake(torch.nn.Module):
         device = torch.device("cpu")
 
-        def get_video_embeds(self, pictures):
-            return torch.tensor([[3.0, 4.0]])
-
-        def get_audio_embeds(self, wave, mask):
-            assert mask.shape == wave.shape[::2] or mask.shape == (1, wave.shape[-1])
-            return torch.tensor([[0.0, 2.0]])
+        def forward(self, input_values, pixel_values_videos):
+            return SimpleNamespace(video_embeds=torch.tensor([[3.0, 4.0]]), audio_embeds=torch.tensor([[0.0, 2.0]]))
 
     found = pe_av.infer(Fake(), (pictures, wave))
     assert pe_av.score(items[0], {"pe-av": found}).values["pe_av"] == pytest.approx(0.8)
 
 
-def test_pe_av_is_transformers_own(items):
-    pytest.importorskip("timm")
-    from transformers import PeAudioVideoModel
+def test_pe_av_is_transformers_own(monkeypatch):
+    """The library's class in a small size; its picture encoder, which needs timm, is replaced."""
+    video = pytest.importorskip("transformers.models.pe_video.modeling_pe_video")
+    from transformers import PeAudioVideoConfig, PeAudioVideoModel
 
-    assert hasattr(PeAudioVideoModel, "get_video_embeds")
-    assert hasattr(PeAudioVideoModel, "get_audio_embeds")
+    class Colours(torch.nn.Module):
+        def __init__(self, config):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.randn(3, config.num_labels))
+
+        def forward(self, pictures):
+            return SimpleNamespace(logits=pictures.mean(dim=(-1, -2)) @ self.weight)
+
+    torch.manual_seed(0)
+    stub = SimpleNamespace(from_config=Colours)
+    monkeypatch.setattr(video, "AutoModelForImageClassification", stub)
+    small = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+             "num_key_value_heads": 2, "head_dim": 16}  # fmt: skip
+    dac = {"encoder_hidden_size": 4, "downsampling_ratios": [2, 8, 10, 12], "hidden_size": 64, "codebook_dim": 8}
+    vision = {"architecture": "vit_pe_core_large_patch14_336"}
+    text = {"model_type": "modernbert", "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "vocab_size": 8} | dict.fromkeys(
+        ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 1
+    )  # fmt: skip
+    joint = {**small, "audio_config": {**small, "dac_config": dac}, "video_config": {**small, "vision_config": vision}}
+    network = PeAudioVideoModel(PeAudioVideoConfig(text_config=text, audio_video_config=joint)).eval()
+    with torch.no_grad():
+        found = pe_av.infer(network, (torch.randn(1, 16, 3, 28, 28), torch.randn(1, 1, 20 * pe_av.HOP)))
+    assert {name: np.linalg.norm(x) for name, x in found.items()} == {
+        "picture": pytest.approx(1, abs=1e-5), "sound": pytest.approx(1, abs=1e-5),
+    }  # fmt: skip
 
 
 def test_lse_without_a_face_is_no_number(tmp_path, items):

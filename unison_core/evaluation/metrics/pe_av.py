@@ -39,10 +39,8 @@ def prepare(media: Any) -> tuple[torch.Tensor, torch.Tensor]:
 def infer(network: Any, prepared: tuple[torch.Tensor, torch.Tensor]) -> dict[str, np.ndarray]:
     """Embeddings of length 1."""
     pictures, wave = (x.to(network.device) for x in prepared)
-    found = {
-        "picture": network.get_video_embeds(pictures),
-        "sound": network.get_audio_embeds(wave, torch.ones_like(wave[:, 0], dtype=torch.long)),
-    }
+    made = network(input_values=wave, pixel_values_videos=pictures)
+    found = {"picture": made.video_embeds, "sound": made.audio_embeds}
     return {name: normalize(x[0].float(), dim=-1).cpu().numpy() for name, x in found.items()}
 
 
