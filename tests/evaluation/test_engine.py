@@ -171,10 +171,12 @@ def test_a_feature_after_another_sees_it_and_shares_its_fate(tmp_path, items):
     second = replace(second, after=first, reads=(), prepare=lambda media: media.earlier["fm1"])
     metric = replace(_learned("m2"), features=(first, second))
     store = WeightStore(folder=tmp_path / "weights", offline=True)
-    log = evaluate(items, [metric], settings(tmp_path, store=store))
+    alone = replace(metric, name="alone", features=(replace(second, name="alone", after=None, reads=(SOUND,), prepare=read),),
+                    score=lambda item, features: Score(values={"vm2": 0.0}))  # fmt: skip
+    log = evaluate(items, [alone, metric], settings(tmp_path, store=store))  # m2 is wanted first, m1 must go before
     assert log.find(items[0], metric).values == {"vm2": 4 * 97.0}
     assert log.find(items[1], metric).skipped == "it is bad"
-    assert LIFE == ["load m1", "m1", "m1", "load m2", "m2", "m2"]
+    assert LIFE == ["load m1", "m1", "m1", "load m2", "m2", "m2", "m2", "m2"]
 
 
 def test_no_model_is_loaded_for_clips_that_need_none(tmp_path, items):
