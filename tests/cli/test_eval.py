@@ -53,10 +53,10 @@ def test_asked_for_by_name_but_not_possible_is_exit_code_3_and_by_default_it_is_
 
 
 def test_missing_weights_are_told_of(unison, clips, tmp_path):
-    result = unison("eval", clips, "--out", tmp_path / "out", "--metrics", "desync,lufs", "--offline", "--weights",
+    result = unison("eval", clips, "--out", tmp_path / "out", "--metrics", "audiobox,lufs", "--offline", "--weights",
                     tmp_path, "--no-page", "--jobs", 0)  # fmt: skip
     assert result.exit_code == 3
-    assert "weights synchformer_state_dict.pth are missing" in result.stderr
+    assert "weights facebook/audiobox-aesthetics are missing" in result.stderr
 
 
 def test_wrong_usage_is_exit_code_2(unison, clips, tmp_path):
