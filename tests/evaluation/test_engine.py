@@ -171,7 +171,8 @@ def test_a_feature_after_another_sees_it_and_shares_its_fate(tmp_path, items):
     second = replace(second, after=first, reads=(), prepare=lambda media: media.earlier["fm1"])
     metric = replace(_learned("m2"), features=(first, second))
     store = WeightStore(folder=tmp_path / "weights", offline=True)
-    alone = replace(metric, name="alone", features=(replace(second, name="alone", after=None, reads=(SOUND,), prepare=read),),
+    other = replace(second, name="alone", after=None, reads=(SOUND,), prepare=read)
+    alone = replace(metric, name="alone", features=(other,),
                     score=lambda item, features: Score(values={"vm2": 0.0}))  # fmt: skip
     log = evaluate(items, [alone, metric], settings(tmp_path, store=store))  # m2 is wanted first, m1 must go before
     assert log.find(items[0], metric).values == {"vm2": 4 * 97.0}

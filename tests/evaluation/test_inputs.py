@@ -141,3 +141,22 @@ def test_clips_of_a_set_are_matched_by_id_and_a_missing_one_keeps_its_place(tmp_
     assert not joined[1].files[VIDEO].exists()
     with pytest.raises(UsageError, match="no clip is named as an item"):
         join(wanted, [Item(id="z", files={VIDEO: video})])
+
+
+def test_rows_of_generates_prompts_keep_their_settings_where_a_model_makes_the_clips(tmp_path):
+    rows = [{"caption": "A man claps", "duration": "auto", "steps": 4, "text_scale": "video=2,speech=3", "seed": 5},
+            {"id": "b", "caption": "x", "duration": 2.4}]  # fmt: skip
+    path = write(tmp_path / "p.jsonl", rows)
+    first, second = read_items(path, prompts=True)
+    assert (first.id, first.duration_s, first.seed) == ("0001-a-man-claps", None, 5)
+    assert first.settings == {"duration": "auto", "steps": 4, "text_scale": "video=2,speech=3"}
+    assert second.duration_s == 2.4
+    with pytest.raises(UsageError, match="unknown key 'steps'"):
+        read_items(path)
+    assert len(read_items(Path(__file__).parents[2] / "examples" / "prompts.jsonl", prompts=True)) >= 3
+
+
+def test_what_the_record_says_fills_what_the_set_leaves_open(tmp_path):
+    clip = Item(id="a", files={VIDEO: tmp_path / "a.mp4"}, transcript="", caption="other", duration_s=3.0)
+    (joined,) = join([Item(id="a", caption="mine")], [clip])
+    assert (joined.caption, joined.transcript, joined.duration_s) == ("mine", "", 3.0)

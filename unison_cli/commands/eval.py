@@ -90,7 +90,8 @@ def evaluate(
 
     request = EvalRequest(
         source=source, benchmark=benchmark, recordings=recordings, model=model, steps=steps, limit=limit,
-        metrics=metrics.split(",") if metrics else None, weights=weights, features=features, jobs=jobs,
+        metrics=[name.strip() for name in metrics.split(",")] if metrics else None, weights=weights,
+        features=features, jobs=jobs,
         out=out or default_out(source, benchmark, recordings), device=device, precision=precision, offline=offline,
         page=page,
     )  # fmt: skip

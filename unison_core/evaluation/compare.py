@@ -3,6 +3,7 @@
 difference = mean(B) - mean(A) over the clips that both scored,    interval: clips drawn again together
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -95,8 +96,10 @@ def _difference(
 
 
 def _scores(folder: Path) -> dict[str, dict[str, tuple[float, float]]]:
-    """Value and weight by figure and item: the latest line of each."""
+    """Value and weight by figure and item: the latest line of each, of the items that the summary lists."""
     lines = read_lines(folder) if folder.is_dir() else {}
+    ids = _listed(folder / "summary.json")
+    lines = {key: line for key, line in lines.items() if ids is None or line.item in ids}
     if not lines:
         raise UsageError(f"{folder} holds no scores.jsonl: name the folders that `unison eval` wrote")
     found: dict[str, dict[str, tuple[float, float]]] = {}
@@ -104,3 +107,11 @@ def _scores(folder: Path) -> dict[str, dict[str, tuple[float, float]]]:
         for name, value in line.values.items():
             found.setdefault(name, {})[line.item] = (value, line.weights.get(name, 1.0))
     return found
+
+
+def _listed(summary: Path) -> set[str] | None:
+    """Ids of the last summary; None where there is none yet."""
+    try:
+        return set(json.loads(summary.read_text(encoding="utf-8"))["ids"])
+    except (OSError, ValueError, KeyError):
+        return None

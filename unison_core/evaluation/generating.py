@@ -41,4 +41,4 @@ def _row(item: Item) -> dict[str, object]:
     row: dict[str, object] = {"id": item.id, "caption": item.caption or "", "transcript": item.transcript or ""}
     if item.duration_s is not None:
         row["duration"] = item.duration_s
-    return row | ({"seed": item.seed} if item.seed is not None else {})
+    return {**row, **({"seed": item.seed} if item.seed is not None else {}), **item.settings}

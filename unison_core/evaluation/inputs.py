@@ -5,12 +5,13 @@ A manifest is JSONL; a row names files relative to it and says what is known:
     {id, video, sound, speech, sfx, caption, audio_caption, video_caption, transcript, language, kind, duration, seed,
      reference: {video, sound, speech, sfx, image, voice}}
 
-Only `id` or `video` must be there. Rows of `unison corpus` are such rows and carry their truth with them.
+Only `id` or `video` must be there. Rows of `unison corpus` are such rows and carry their truth with them. Where a model
+is to make the clips, rows of `unison generate --prompts` are understood with all their settings.
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +19,31 @@ from unison_core.corpus.scene import Look, Phone, Scene
 from unison_core.errors import UnisonError, UsageError
 from unison_core.evaluation.item import CHINESE, ENGLISH, FILES, SFX, SOUND, SPEECH, VIDEO, Item
 from unison_core.pipelines.generation import GATES, MIX_FILE, RECORD, VIDEO_FILE
+from unison_core.pipelines.naming import slug
+from unison_core.pipelines.prompts_file import SPELLED
+from unison_core.pipelines.request import GenerateRequest
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 MANIFEST = "manifest.jsonl"
 TEXTS = ("caption", "audio_caption", "video_caption", "transcript")
+FROM_CLIP = ("caption", "transcript", "duration_s", "seed")
+"""What a clip's record says, where the set does not."""
 SPOKEN = {"spoken_word_en": ENGLISH, "spoken_word_zh": CHINESE}
 """Harmony-Bench's keys of transcripts, and their language."""
 KEYS = ("id", "kind", "subset", "language", "duration", "seed", "reference", "scene", *FILES, *TEXTS, *SPOKEN)
+SETTINGS = tuple({*SPELLED, *(f.name for f in fields(GenerateRequest))} - {*KEYS, "duration_s", "span_s"})
+"""Keys of a prompts file that say how a clip is made."""
 SCENE_KEYS = ("look", "frames", "fps", "seed", "action", "caption")
 
 
-def read_items(source: Path) -> list[Item]:
-    """Items of a folder or a manifest.
+def read_items(source: Path, *, prompts: bool = False) -> list[Item]:
+    """Items of a folder or a manifest; `prompts` allows rows that say how a clip is to be made.
 
     Raises:
         UsageError: there is nothing to judge, or a row is broken.
     """
     if source.is_file() and source.suffix.lower() in (".jsonl", ".json"):
-        return read_manifest(source)
+        return read_manifest(source, prompts=prompts)
     if source.is_file() and source.suffix.lower() in VIDEO_SUFFIXES:
         return [_plain(source)]
     if not source.is_dir():
@@ -77,12 +85,14 @@ def generation(folder: Path) -> Item:
     )
 
 
-def read_manifest(path: Path) -> list[Item]:
+def read_manifest(path: Path, *, prompts: bool = False) -> list[Item]:
     """Items of a manifest; a last line that was cut off is left out."""
-    items = []
+    items: list[Item] = []
     for number, row in _rows(path):
         try:
-            items.append(item_of(row, path.parent))
+            if prompts and "id" not in row:
+                row = {"id": f"{len(items) + 1:04d}-{slug(row.get('caption') or row.get('transcript') or '')}", **row}
+            items.append(item_of(row, path.parent, SETTINGS if prompts else ()))
         except (UsageError, TypeError, ValueError, KeyError) as error:
             raise UsageError(f"{path}, line {number}: {error}") from error
     if not items:
@@ -90,11 +100,17 @@ def read_manifest(path: Path) -> list[Item]:
     return _distinct(items, str(path))
 
 
-def item_of(row: Mapping[str, Any], folder: Path) -> Item:
-    """The item of a manifest's row whose paths are relative to `folder`; raises UsageError for what makes no sense."""
+def item_of(row: Mapping[str, Any], folder: Path, settings: Sequence[str] = ()) -> Item:
+    """The item of a manifest's row whose paths are relative to `folder`; raises UsageError for what makes no sense.
+
+    Args:
+        row: the row. folder: of the manifest.
+        settings: further keys that say how the clip is to be made.
+    """
     corpus = all(key in row for key in SCENE_KEYS)
-    if not corpus and (unknown := [key for key in row if key not in KEYS]):
-        raise UsageError(f"unknown key {unknown[0]!r}; there are: {', '.join(KEYS)}")
+    allowed = (*KEYS, *settings)
+    if not corpus and (unknown := [key for key in row if key not in allowed]):
+        raise UsageError(f"unknown key {unknown[0]!r}; there are: {', '.join(allowed)}")
     name = row.get("id") or (Path(row["video"]).stem if row.get("video") else None)
     if not name:
         raise UsageError("a row needs an id or a video")
@@ -114,7 +130,8 @@ def item_of(row: Mapping[str, Any], folder: Path) -> Item:
         files=_files(row, folder),
         kind=row.get("kind") or row.get("subset"),
         language=language,
-        duration_s=row["frames"] / row["fps"] if corpus else row.get("duration"),
+        duration_s=row["frames"] / row["fps"] if corpus else _seconds(row.get("duration")),
+        settings={key: row[key] for key in ("duration", *settings) if key in row},
         seed=row.get("seed"),
         scene=scene_of(scene) if scene else None,
         reference=Item(id=f"{name} reference", files=_files(reference, folder)) if reference else None,
@@ -143,8 +160,20 @@ def join(wanted: list[Item], found: list[Item]) -> list[Item]:
     for item in wanted:
         clip = by_id.get(item.id)
         missing = {VIDEO: Path(f"{item.id}.mp4")}
-        joined.append(replace(item, files=clip.files if clip else missing, gates=clip.gates if clip else None))
+        if clip is None:
+            joined.append(replace(item, files=missing))
+            continue
+        known = {name: getattr(item if getattr(item, name) is not None else clip, name) for name in FROM_CLIP}
+        joined.append(replace(item, files=clip.files, gates=clip.gates, **known))
     return joined
+
+
+def _seconds(value: Any) -> float | None:
+    """A duration that is a number; `auto` is none."""
+    try:
+        return None if value is None else float(value)
+    except ValueError:
+        return None
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -40,6 +40,7 @@ class Item:
         scene: the corpus' truth behind the prompt, where there is one.
         reference: a real recording of the same content, as an item.
         gates: record of the gates of the model that made the clip.
+        settings: how its clip is to be made, as rows of `unison generate --prompts` say it.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Item:
     scene: Scene | None = None
     reference: "Item | None" = None
     gates: Path | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def lacks(self, need: str) -> str | None:
         """Why `need` cannot be met; None where it can be."""
@@ -93,8 +95,10 @@ class Item:
             value = getattr(self, f.name)
             if f.name == "files":
                 value = [self.content(kind) if self.files[kind].is_file() else "missing" for kind in sorted(self.files)]
-            if f.name in ("reference", "gates"):
-                value = value and (value.fingerprint if isinstance(value, Item) else None)
+            if f.name in ("gates", "settings"):
+                continue
+            if f.name == "reference":
+                value = value and value.fingerprint
             digest.update(f"{f.name}={value!r};".encode())
         return digest.hexdigest()[:24]
 

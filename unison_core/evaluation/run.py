@@ -166,7 +166,7 @@ def wanted_items(request: EvalRequest) -> list[Item]:
         return join(items, read_items(request.source)) if request.source else items
     if request.source is None:
         raise UsageError("name a folder, a manifest or a video to score, or a --set")
-    items = read_items(request.source)
+    items = read_items(request.source, prompts=request.model is not None)
     return first_of_each(items, request.limit) if request.limit else items
 
 

@@ -69,7 +69,7 @@ class Summary:
         """JSON data."""
         return {
             "format": FORMAT, "created": datetime.now(UTC).isoformat(timespec="seconds"), **self.about,
-            "faults": dict(self.faults), "items": len(self.items),
+            "faults": dict(self.faults), "items": len(self.items), "ids": [item.id for item in self.items],
             "kinds": dict(Counter(item.kind or "all" for item in self.items)),
             "figures": {name: found.to_mapping() for name, found in self.figures.items()},
             "set_figures": {name: asdict(found) for name, found in self.set_figures.items()},
