@@ -16,7 +16,7 @@ from unison_cli.commands.generate import generate
 from unison_cli.commands.models import models
 from unison_cli.commands.prepare import prepare
 from unison_cli.commands.replay import replay
-from unison_cli.commands.train import train
+from unison_cli.commands.train import train_app
 from unison_cli.failures import ReportingGroup
 
 app = typer.Typer(
@@ -50,8 +50,9 @@ def unison(
     """
 
 
-for command in (generate, replay, train, corpus, prepare, export, models, doctor):
+for command in (generate, replay, corpus, prepare, export, models, doctor):
     app.command()(command)
+app.add_typer(train_app, name="train")
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from unison_core.errors import UnisonError, UsageError
 from unison_core.types import SFX, SPEECH
-from unison_core.weights.resolve import sha256
+from unison_core.weights.checksums import sha256
 
 RECORD = "unison.json"
 VIDEO_FILE, MIX_FILE, PREVIEW_FILE = "video.mp4", "mix.wav", "preview.png"

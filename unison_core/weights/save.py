@@ -1,5 +1,6 @@
 """Write a model folder: the preset, the joint model and the codecs."""
 
+import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ import yaml
 from torch import Tensor, nn
 
 from unison_core.config import Preset, to_mapping
-from unison_core.weights.resolve import PRESET_FILE
+from unison_core.weights.resolve import FOLDER_FORMAT, FORMAT, PRESET, PRESET_FILE, WRITER
 from unison_core.weights.tensors import write_tensors
 
 
@@ -33,12 +34,23 @@ def save_model(
     """
     state = model.state_dict() if isinstance(model, nn.Module) else model
     tensors = {key: _cast(tensor, dtype) for key, tensor in state.items()}
-    write_tensors(folder, tensors)
+    write_tensors(folder, tensors, metadata=header(preset))
     if codecs is not None and codecs.resolve() != folder.resolve():
         for file in sorted(codecs.glob("*.safetensors*")):
             if not file.name.startswith("model"):
                 _copy(file, folder / file.name)
     write_preset(folder, preset)
+
+
+def header(preset: Preset) -> dict[str, str]:
+    """What the joint model's files say of themselves: their format, who wrote them, and the preset."""
+    from importlib.metadata import version
+
+    return {
+        FORMAT: str(FOLDER_FORMAT),
+        WRITER: f"unison-av {version('unison-av')}",
+        PRESET: json.dumps(to_mapping(preset), ensure_ascii=False),
+    }
 
 
 def write_preset(folder: Path, preset: Preset) -> None:
