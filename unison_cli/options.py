@@ -75,6 +75,10 @@ Precision = Annotated[
     str, typer.Option("--precision", help="auto (bf16 where the device has it in hardware), bf16 or fp32.",
                       rich_help_panel=RUN)
 ]  # fmt: skip
+Memory = Annotated[
+    str, typer.Option("--memory", help="What stays on the device: auto (as much as fits), full, offload or stream.",
+                      metavar="auto|full|offload|stream", rich_help_panel=RUN)
+]  # fmt: skip
 Offline = Annotated[bool, typer.Option("--offline", help="Never use the network.", rich_help_panel=RUN)]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Output folder; of a batch, the folder of the items' folders.  "

@@ -26,6 +26,7 @@ def generate(
     model: options.Model = "unison-nano",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    memory: options.Memory = "auto",
     offline: options.Offline = False,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
@@ -60,7 +61,8 @@ def generate(
         lead_amount=lead_amount,
         mix=MixSettings(speech_gain_db=speech_gain, sfx_gain_db=sfx_gain, duck_db=duck, lufs=lufs),
     )
-    run = Run(model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview)
+    run = Run(model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview,
+              memory=memory)  # fmt: skip
     output = Output(json=json, quiet=quiet, debug=debug)
     if prompts is None:
         report_item(output, generate_one(request, run, out, output))

@@ -35,6 +35,9 @@ class Watcher(Protocol):
     def busy(self, text: str) -> AbstractContextManager[None]:
         """Something without steps goes on."""
 
+    def info(self, text: str) -> None:
+        """Something worth knowing."""
+
     def steps(self, text: str) -> AbstractContextManager[Callable[[int, int], None]]:
         """Something with steps goes on; gives what to call with (steps done, steps)."""
 
@@ -53,6 +56,8 @@ class Run:
     """Replace what is in the output folder."""
     preview: bool = False
     """Write preview.png as well."""
+    memory: str = "auto"
+    """What stays on the device: auto, full, offload or stream."""
 
 
 def generate_one(request: GenerateRequest, run: Run, out: Path | None, watcher: Watcher) -> Item:
@@ -113,11 +118,17 @@ def _ready(source: ModelFolder, run: Run, folder: Path, spec: ClipSpec, watcher:
     device = choose_device(run.device)
     dtype = choose_precision(run.precision, device)
     from unison_core.pipelines.loading import check_model
+    from unison_core.pipelines.planning import plan_for
     from unison_core.pipelines.unison_pipeline import UnisonPipeline
 
+    plan = plan_for(source.preset, spec, device, dtype, run.memory)
     check_model(source)
+    if device.type != "cpu" or run.memory != "auto":
+        watcher.info(plan.describe())
     with watcher.busy(f"loading {source.name} on {device}"):
-        return UnisonPipeline.from_folder(source, device, dtype)
+        pipeline = UnisonPipeline.from_folder(source, device, dtype, plan)
+    pipeline.tell = watcher.info
+    return pipeline
 
 
 def _make(

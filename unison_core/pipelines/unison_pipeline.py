@@ -22,12 +22,15 @@ from unison_core.pipelines.checks import check_outputs
 from unison_core.pipelines.device import PRECISIONS, choose_device, choose_precision, device_name
 from unison_core.pipelines.generation import Generation
 from unison_core.pipelines.loading import Loaded, check_model, load
+from unison_core.pipelines.memory_plan import AUTO, MemoryPlan, Needs, free_bytes, needs, smaller
+from unison_core.pipelines.planning import plan_for
 from unison_core.pipelines.record import VERSION, content_hashes, versions
 from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
+from unison_core.pipelines.residence import Residence
 from unison_core.pipelines.stopwatch import Stopwatch
 from unison_core.tasks import TASKS
 from unison_core.text.prompt import encode_prompts
-from unison_core.types import AUDIO_STREAMS, SFX, SPEECH, STREAMS, VIDEO, Prompt
+from unison_core.types import AUDIO_STREAMS, SFX, SPEECH, STREAMS, VIDEO, Prompt, TextInputs
 from unison_core.weights.resolve import DEFAULT_MODEL, ModelFolder, resolve
 
 Progress = Callable[[int, int], None]
@@ -41,17 +44,23 @@ class UnisonPipeline:
         source: where the model came from.
         device: where it runs.
         dtype: precision of the joint model; the codecs keep theirs.
+        plan: what is on the device when.
     """
 
-    def __init__(self, source: ModelFolder, loaded: Loaded, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, source: ModelFolder, loaded: Loaded, device: torch.device, dtype: torch.dtype, plan: MemoryPlan
+    ) -> None:
         self.source, self.device, self.dtype = source, device, dtype
-        self.model, self.codec = loaded.model, loaded.codec
+        self.model, self.codec, self.loaded = loaded.model, loaded.codec, loaded
+        self.residence = Residence(self.model, self.codec, device, plan)
         self.load_s = 0.0
+        self.tell: Callable[[str], None] = lambda text: None
 
     @classmethod
     def from_pretrained(
-        cls, name: str = DEFAULT_MODEL, *, device: str = "auto", precision: str = "auto", offline: bool = False
-    ) -> "UnisonPipeline":
+        cls, name: str = DEFAULT_MODEL, *, device: str = "auto", precision: str = "auto", offline: bool = False,
+        memory: str = AUTO,
+    ) -> "UnisonPipeline":  # fmt: skip
         """Load a model.
 
         Args:
@@ -59,23 +68,26 @@ class UnisonPipeline:
             device: `auto`, `cpu`, `cuda[:i]` or `mps`.
             precision: `auto` (bf16 where the device computes it in hardware), `bf16` or `fp32`.
             offline: never use the network.
+            memory: `auto`, `full`, `offload` or `stream`: what stays on the device (`memory_plan`).
 
         Raises:
-            UsageError: no such model, device or precision.
+            UsageError: no such model, device, precision or memory mode.
             UnisonError: the model's files are damaged, do not fit together, or cannot be downloaded.
         """
         place = choose_device(device)
         dtype = choose_precision(precision, place)
         source = resolve(name, offline=offline)
         check_model(source)
-        return cls.from_folder(source, place, dtype)
+        return cls.from_folder(source, place, dtype, plan_for(source.preset, None, place, dtype, memory))
 
     @classmethod
-    def from_folder(cls, source: ModelFolder, device: torch.device, dtype: torch.dtype) -> "UnisonPipeline":
+    def from_folder(
+        cls, source: ModelFolder, device: torch.device, dtype: torch.dtype, plan: MemoryPlan
+    ) -> "UnisonPipeline":
         """Load a model that was resolved and checked (`check_model`)."""
         watch = Stopwatch(device)
         with watch.part("load"):
-            pipeline = cls(source, load(source, device, dtype), device, dtype)
+            pipeline = cls(source, load(source, device, dtype, plan), device, dtype, plan)
         pipeline.load_s = watch.seconds["load"]
         return pipeline
 
@@ -100,26 +112,56 @@ class UnisonPipeline:
         request = replace(request, **settings) if request else GenerateRequest(**settings)
         return self.generate_spec(complete(request, self.preset), progress=progress)
 
-    @torch.inference_mode()
     def generate_spec(self, spec: ClipSpec, *, progress: Progress | None = None) -> Generation:
-        """Generate the clip of a completed request."""
+        """Generate the clip of a completed request; where memory runs out, again in a smaller arrangement."""
+        while True:
+            try:
+                return self._generate(spec, progress)
+            except torch.OutOfMemoryError:
+                plan = smaller(self.residence.plan, self._needs(spec), free_bytes(self.device))
+                if plan is None:
+                    raise
+            self.tell(f"out of memory: again with {plan.describe()}")
+            self.residence.close()
+            self.residence = Residence(self.model, self.codec, self.device, plan)
+
+    @torch.inference_mode()
+    def _generate(self, spec: ClipSpec, progress: Progress | None) -> Generation:
         watch = Stopwatch(self.device)
-        with watch.part("sample"):
-            latents = self._latents(spec, progress)
-        frames, stems = self._decode(spec, latents, watch)
+        with watch.part("text"):
+            text = self._text(Prompt(caption=spec.caption, transcript=spec.transcript, span_s=spec.span_s), spec)
+            null = self._text(Prompt(caption=spec.negative), spec, dropped=True)
+        with watch.part("sample"), self.residence.sampling() as model:
+            latents = self._latents(spec, model, text, null, progress)
+        with self.residence.decoding():
+            frames, stems = self._decode(spec, latents, watch)
         with watch.part("mix"):
             mixed = mix_stems(stems, self.preset.timing.sample_rate_hz, spec.mix)
         return self._finish(spec, latents, frames, mixed, watch)
 
-    def _latents(self, spec: ClipSpec, progress: Progress | None) -> dict[str, torch.Tensor]:
+    def _needs(self, spec: ClipSpec) -> Needs:
+        return needs(self.preset, spec.size, self.preset.timing.frames_covering(spec.duration_s), self.dtype)
+
+    def _text(self, prompt: Prompt, spec: ClipSpec, *, dropped: bool = False) -> TextInputs:
+        """A prompt as the model takes it, with features of frozen encoders where its captions are external."""
+        text = encode_prompts(
+            [prompt], self.preset, [spec.duration_s], dropped=dropped, tokenizer=self.loaded.phonemes
+        )
+        if self.loaded.captions is None:
+            return text
+        features = self.loaded.captions.encode([prompt.caption])
+        return replace(text, captions=features.map(lambda x: x.to(self.dtype)))
+
+    def _latents(
+        self, spec: ClipSpec, model: Any, text: TextInputs, null: TextInputs, progress: Progress | None
+    ) -> dict[str, torch.Tensor]:
         timing, config = self.preset.timing, self.preset.model
         frames = timing.frames_covering(spec.duration_s)
         stride = self.preset.codecs.video.spatial_stride
-        prompt = Prompt(caption=spec.caption, transcript=spec.transcript, span_s=spec.span_s)
         latents = generate_latents(
-            self.model,
-            text=encode_prompts([prompt], self.preset, [spec.duration_s]),
-            null=encode_prompts([Prompt(caption=spec.negative)], self.preset, [spec.duration_s], dropped=True),
+            model,
+            text=text,
+            null=null,
             frames=frames,
             shapes=latent_shapes(
                 channels={VIDEO: config.video.latent_channels}
@@ -189,7 +231,7 @@ class UnisonPipeline:
             "model": {"name": self.source.name, "revision": self.source.revision, "preset": self.preset.name,
                       "sha256": self.source.hashes},
             "run": {"device": str(self.device), "device_name": device_name(self.device), "precision": self._precision(),
-                    "threads": torch.get_num_threads()},
+                    "threads": torch.get_num_threads(), "memory": self.residence.plan.mode},
             "versions": versions(),
             "timings_s": {"load": round(self.load_s, 3), **{k: round(v, 3) for k, v in watch.seconds.items()}},
             "output": {"frames": len(frames), "fps": fps, "width": frames.shape[2], "height": frames.shape[1],

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -47,10 +47,18 @@ def shapes(folder: Path, stem: str = "model") -> dict[str, tuple[int, ...]]:
 def read_tensors(folder: Path, stem: str = "model", device: torch.device | str = "cpu") -> dict[str, Tensor]:
     """Every tensor of `stem`; raises UnisonError where a shard is missing or cut short."""
     tensors: dict[str, Tensor] = {}
+    for shard in read_shards(folder, stem, device):
+        tensors |= shard
+    return tensors
+
+
+def read_shards(
+    folder: Path, stem: str = "model", device: torch.device | str = "cpu"
+) -> Iterator[dict[str, Tensor]]:
+    """The tensors of one file of `stem` after the other; raises UnisonError where one is missing or cut short."""
     for file in shard_files(folder, stem):
         with _open(file, str(device)) as shard:
-            tensors |= {key: shard.get_tensor(key) for key in shard.keys()}  # noqa: SIM118
-    return tensors
+            yield {key: shard.get_tensor(key) for key in shard.keys()}  # noqa: SIM118
 
 
 def check_keys(module: nn.Module, found: Mapping[str, tuple[int, ...]], where: Path) -> None:
