@@ -84,6 +84,10 @@ Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Output folder; of a batch, the folder of the items' folders.  "
                               "[default: outputs/<time>-<slug>, of a batch outputs/<file name>]", rich_help_panel=RUN)
 ]  # fmt: skip
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Make nothing: print parts, memory, time, downloads and licences.",
+                       rich_help_panel=RUN)
+]  # fmt: skip
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.", rich_help_panel=RUN)]
 Preview = Annotated[
     bool, typer.Option("--preview", help="Write preview.png: frames over spectrograms.", rich_help_panel=REPORT)

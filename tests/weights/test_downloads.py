@@ -7,7 +7,7 @@ from local_hub import COMMITS, Hub, serving
 
 from unison_core.errors import UnisonError, UsageError
 from unison_core.weights.checksums import verify
-from unison_core.weights.resolve import PRESET_FILE, resolve
+from unison_core.weights.resolve import PRESET_FILE, missing_downloads, resolve, resolve_preset
 
 
 @pytest.fixture
@@ -74,3 +74,15 @@ def test_offline_and_unreachable_are_told_apart(hub: Hub, monkeypatch: pytest.Mo
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(UnisonError, match="the Hub cannot be reached"):
         resolve("someone/model")
+
+
+def test_a_dry_run_downloads_the_preset_alone_and_counts_the_rest(hub: Hub) -> None:
+    found = resolve_preset("someone/model")
+    assert found.preset.name == "tiny"
+    bodies = {path.rpartition("/")[2] for method, path, _ in hub.requests if method == "GET" and "/resolve/" in path}
+    assert bodies == {PRESET_FILE}
+    missing = missing_downloads("someone/model", found.revision)
+    files = hub.files["main"]
+    assert missing == {name: len(body) for name, body in files.items() if name.endswith(".safetensors")}
+    resolve("someone/model")
+    assert missing_downloads("someone/model", found.revision) == {}

@@ -28,6 +28,7 @@ def generate(
     precision: options.Precision = "auto",
     memory: options.Memory = "auto",
     offline: options.Offline = False,
+    dry_run: options.DryRun = False,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     preview: options.Preview = False,
@@ -64,6 +65,14 @@ def generate(
     run = Run(model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview,
               memory=memory)  # fmt: skip
     output = Output(json=json, quiet=quiet, debug=debug)
+    if dry_run:
+        from unison_core.pipelines import dry_run as planned
+
+        plan = planned.dry_run(
+            request, model=model, device=device, precision=precision, memory=memory, offline=offline
+        )  # fmt: skip
+        output.result(plan.to_mapping(), "\n".join(plan.lines()))
+        return
     if prompts is None:
         report_item(output, generate_one(request, run, out, output))
         return

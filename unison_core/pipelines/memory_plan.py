@@ -133,7 +133,7 @@ def arrangements(need: Needs, free: int, fixed: bool = False) -> Iterator[Memory
         decoding = max(stays, need.codecs)
         for rows in (ROWS, 1):
             tiled = decoding + need.decode > usable
-            on_host = stays + need.captions > usable
+            on_host = need.captions > usable
             yield MemoryPlan(
                 mode=mode, rows=rows, tiled=tiled, fixed=fixed, captions_on_host=on_host,
                 peaks={

@@ -113,6 +113,39 @@ def bundled_names() -> list[str]:
     return sorted(file.parent.name for file in BUNDLED.glob(f"*/{PRESET_FILE}"))
 
 
+def resolve_preset(name: str, *, offline: bool = False) -> ModelFolder:
+    """The same with the preset and the record of sources alone: of a Hub model, no weights are downloaded."""
+    match = HUB_ID.match(name)
+    if Path(name).expanduser().is_dir() or match is None or (BUNDLED / name).is_dir():
+        return resolve(name, offline=offline)
+    folder, revision = _download(match["repo"], match["revision"], offline, (PRESET_FILE, "sources.json"))
+    if not (folder / PRESET_FILE).is_file():
+        raise UsageError(f"model {name!r} is no model folder: it holds no {PRESET_FILE}")
+    return ModelFolder(name, folder, revision)
+
+
+def missing_downloads(name: str, revision: str | None) -> dict[str, int]:
+    """Bytes by name of the files of a Hub model that are not on this machine yet; none for folders."""
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.utils import filter_repo_objects
+
+    match = HUB_ID.match(name)
+    if Path(name).expanduser().is_dir() or match is None or revision is None:
+        return {}
+    try:
+        info = HfApi(endpoint=os.environ.get("HF_ENDPOINT")).model_info(
+            match["repo"], revision=revision, files_metadata=True
+        )
+    except OSError as error:
+        raise UnisonError(f"model {name!r}: the Hub cannot be asked for its files: {error}") from error
+    sizes = {file.rfilename: int(file.size or 0) for file in info.siblings or []}
+    return {
+        file: sizes[file]
+        for file in filter_repo_objects(sizes, allow_patterns=list(PATTERNS))
+        if not isinstance(try_to_load_from_cache(match["repo"], file, revision=revision), str)
+    }
+
+
 def resolve_public(name: str, patterns: Sequence[str], *, offline: bool = False) -> tuple[Path, str | None]:
     """Folder and revision of other people's weights: a folder, or `owner/name[@revision]` on the Hub.
 
