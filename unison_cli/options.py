@@ -84,6 +84,10 @@ Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Output folder; of a batch, the folder of the items' folders.  "
                               "[default: outputs/<time>-<slug>, of a batch outputs/<file name>]", rich_help_panel=RUN)
 ]  # fmt: skip
+Parallel = Annotated[
+    str, typer.Option("--parallel", help="How processes of torchrun or accelerate launch share one clip: its tokens "
+                      "(sequence) or the rows of guidance.", metavar="auto|sequence|guidance", rich_help_panel=RUN)
+]  # fmt: skip
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Make nothing: print parts, memory, time, downloads and licences.",
                        rich_help_panel=RUN)

@@ -27,6 +27,7 @@ def generate(
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     memory: options.Memory = "auto",
+    parallel: options.Parallel = "auto",
     offline: options.Offline = False,
     dry_run: options.DryRun = False,
     out: options.Out = None,
@@ -43,6 +44,7 @@ def generate(
     Writes video.mp4, mix.wav, speech.wav, sfx.wav and unison.json into the output folder and prints its path.
     """
     from unison_core.media.mix import MixSettings
+    from unison_core.pipelines.processes import world
     from unison_core.pipelines.request import GenerateRequest
     from unison_core.pipelines.runs import Run, generate_one, generate_prompts, raise_failures
     from unison_core.pipelines.spelling import parse_duration, parse_scales, parse_size, parse_span
@@ -63,8 +65,9 @@ def generate(
         mix=MixSettings(speech_gain_db=speech_gain, sfx_gain_db=sfx_gain, duck_db=duck, lufs=lufs),
     )
     run = Run(model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview,
-              memory=memory)  # fmt: skip
-    output = Output(json=json, quiet=quiet, debug=debug)
+              memory=memory, parallel=parallel)  # fmt: skip
+    place = world()
+    output = Output(json=json, quiet=quiet or not place.first, debug=debug)
     if dry_run:
         from unison_core.pipelines import dry_run as planned
 
@@ -74,7 +77,9 @@ def generate(
         output.result(plan.to_mapping(), "\n".join(plan.lines()))
         return
     if prompts is None:
-        report_item(output, generate_one(request, run, out, output))
+        item = generate_one(request, run, out, output)
+        if place.first:
+            report_item(output, item)
         return
     items = []
     for item in generate_prompts(prompts, request, run, out, output):

@@ -1,6 +1,6 @@
 """Puts a memory plan into effect: which modules are on the device while captions are read, while sampling, while decoding."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -17,6 +17,9 @@ from unison_core.weights.host_weights import BlockStream, HostWeights
 class Residence:
     """Modules of one model under a plan; `close` gives them back as plain modules.
 
+    Attributes:
+        shared: wraps the model where its rows are spread over processes.
+
     Args:
         model, codec: built; wherever their weights are, they are moved as the plan says.
         device: where the work is done.
@@ -25,6 +28,7 @@ class Residence:
 
     def __init__(self, model: Unison, codec: Codec, device: torch.device, plan: MemoryPlan) -> None:
         self.model, self.codec, self.device, self.plan = model, codec, device, plan
+        self.shared: Callable[[Unison], Any] | None = None
         self._stream: BlockStream | None = None
         self._joint: HostWeights | None = None
         self._codec: HostWeights | None = None
@@ -45,7 +49,10 @@ class Residence:
         """The joint model is on the device; gives what the sampler calls."""
         with self._joint.on_device() if self._joint else nullcontext():
             try:
-                yield self.model if self.plan.rows > 1 else RowByRow(self.model)
+                if self.shared:
+                    yield self.shared(self.model)
+                else:
+                    yield self.model if self.plan.rows > 1 else RowByRow(self.model)
             finally:
                 if self._stream:
                     self._stream.release()

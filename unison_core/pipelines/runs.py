@@ -6,18 +6,19 @@ The model's code is imported after the first checks: it takes seconds, and a wro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from unison_core.errors import PartialFailure, UnisonError
+from unison_core.errors import PartialFailure, UnisonError, UsageError
 from unison_core.pipelines.batch import Item, check_rows, run_batch
 from unison_core.pipelines.device import choose_device, choose_precision
 from unison_core.pipelines.generation import check_free, check_writable
 from unison_core.pipelines.naming import slug, timed_name
 from unison_core.pipelines.prompts_file import Row, read_rows
+from unison_core.pipelines.processes import World, world
 from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
 from unison_core.weights.resolve import DEFAULT_MODEL, ModelFolder, resolve
 
@@ -58,6 +59,8 @@ class Run:
     """Write preview.png as well."""
     memory: str = "auto"
     """What stays on the device: auto, full, offload or stream."""
+    parallel: str = "auto"
+    """How several processes share one clip: auto, sequence or guidance."""
 
 
 def generate_one(request: GenerateRequest, run: Run, out: Path | None, watcher: Watcher) -> Item:
@@ -67,7 +70,9 @@ def generate_one(request: GenerateRequest, run: Run, out: Path | None, watcher: 
     folder = out or OUTPUTS / timed_name(spec.caption or spec.transcript)
     check_free(folder, overwrite=run.overwrite)
     pipeline = _ready(source, run, folder, spec, watcher)
-    record = _make(pipeline, spec, folder, run, watcher, "sampling")
+    with _together(pipeline, run, watcher) as place:
+        spec, folder = place.agree((spec, folder))
+        record = _make(pipeline, spec, folder, run, watcher, "sampling", write=place.first)
     return Item(row=Row(number=1, id=folder.name, request=request), folder=folder, record=record)
 
 
@@ -80,7 +85,10 @@ def generate_prompts(
     stream and its rows are checked as they come.
     """
     source = resolve(run.model, offline=run.offline)
+    place = world()
     rows = read_rows(prompts, base)
+    if prompts == "-" and not place.alone:
+        raise UsageError(f"prompts from stdin reach one of {place.size} processes: give a file")
     if prompts == "-":
         first = next(rows, None)
         if first is None:
@@ -99,6 +107,7 @@ def generate_prompts(
         made += 1
         return _make(pipeline, spec, target, run, watcher, f"clip {made}{total} {target.name}")
 
+    rows = (row for i, row in enumerate(rows) if i % place.size == place.rank)  # every process makes its own clips
     yield from run_batch(rows, folder, source.preset, generate, overwrite=run.overwrite)
 
 
@@ -115,7 +124,7 @@ def _ready(source: ModelFolder, run: Run, folder: Path, spec: ClipSpec, watcher:
     """Check all that can be checked, then load."""
     frames = source.preset.timing.shown_frames(spec.duration_s)
     check_writable(folder, int(frames * spec.size[0] * spec.size[1] * 3 * RAW_VIDEO_SHARE) + 1_000_000)
-    device = choose_device(run.device)
+    device = choose_device(world().device(run.device))
     dtype = choose_precision(run.precision, device)
     from unison_core.pipelines.loading import check_model
     from unison_core.pipelines.planning import plan_for
@@ -131,9 +140,28 @@ def _ready(source: ModelFolder, run: Run, folder: Path, spec: ClipSpec, watcher:
     return pipeline
 
 
+@contextmanager
+def _together(pipeline: UnisonPipeline, run: Run, watcher: Watcher) -> Iterator[World]:
+    """Let the processes that were started together share each clip inside the block."""
+    from unison_core.pipelines.parallel import GUIDANCE, SplitRows, join, leave, share_clip
+
+    place = world()
+    join(place, pipeline.device)
+    try:
+        way = share_clip(pipeline.model, run.parallel, place)
+        if not place.alone:
+            watcher.info(f"{place.size} processes share the clip: {way}")
+            pipeline.residence.shared = SplitRows if way == GUIDANCE else None
+        yield place
+    finally:
+        leave(place)
+
+
 def _make(
-    pipeline: UnisonPipeline, spec: ClipSpec, folder: Path, run: Run, watcher: Watcher, text: str
+    pipeline: UnisonPipeline, spec: ClipSpec, folder: Path, run: Run, watcher: Watcher, text: str, write: bool = True
 ) -> Mapping[str, Any]:
     with watcher.steps(text) as progress:
         generation = pipeline.generate_spec(spec, progress=progress)
+    if not write:
+        return {**generation.metadata, "files": {}}
     return generation.save(folder, overwrite=run.overwrite, preview=run.preview).metadata

@@ -123,7 +123,9 @@ class UnisonPipeline:
                     raise
             self.tell(f"out of memory: again with {plan.describe()}")
             self.residence.close()
+            shared = self.residence.shared
             self.residence = Residence(self.model, self.codec, self.device, plan)
+            self.residence.shared = shared
 
     @torch.inference_mode()
     def _generate(self, spec: ClipSpec, progress: Progress | None) -> Generation:
