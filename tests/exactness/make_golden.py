@@ -3,8 +3,8 @@
     python tests/exactness/make_golden.py REFERENCES
 
 REFERENCES holds checkouts of Wan-Video/Wan2.2 (`Wan`), hkchengrex/MMAudio (`MMAudio`), NVIDIA/BigVGAN (`BigVGAN`),
-k2-fsa/ZipVoice (`ZipVoice`) and the package open_clip (`oc`). Each reference class is built small, given seeded weights under its own names, and run in
-float32; names, shapes and outputs are kept.
+k2-fsa/ZipVoice (`ZipVoice`) and the package open_clip (`oc`). Each reference class is built small, given seeded
+weights under its own names, and run in float32; names, shapes and outputs are kept.
 """
 
 import importlib

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from seeded import numbers, seeded_state
 from torch import Tensor
 
-from seeded import numbers, seeded_state
 from unison_core.codecs import video_vae
 from unison_core.codecs.audio_vae import AudioVAE
 from unison_core.codecs.vocoder import Vocoder
@@ -100,8 +100,8 @@ def audio(config: AudioBranchConfig, folder: Path) -> AudioBranch:
     return branch
 
 
-MMAUDIO = AudioBranchConfig(dim=64, heads=4, joint_blocks=2, fused_blocks=2, latent_channels=8, text_dim=16, clip_dim=12,
-                            clip_tokens=6, sync_dim=10, time_freq_dim=64, time_freq_scale=10000.0,
+MMAUDIO = AudioBranchConfig(dim=64, heads=4, joint_blocks=2, fused_blocks=2, latent_channels=8, text_dim=16,
+                            clip_dim=12, clip_tokens=6, sync_dim=10, time_freq_dim=64, time_freq_scale=10000.0,
                             condition_copies=2)  # fmt: skip
 
 
@@ -133,7 +133,8 @@ def test_mel_vae_is_mmaudio(folder: Path) -> None:
 @torch.no_grad()
 def test_vocoder_is_bigvgan(folder: Path) -> None:
     torch.save({"generator": public("vocoder")}, folder / "bigvgan_generator.pt")
-    vocoder = Vocoder(VocoderConfig(channels=16, upsample_rates=(4, 2), upsample_kernels=(8, 4), resblock_kernels=(3, 7),
+    vocoder = Vocoder(VocoderConfig(channels=16, upsample_rates=(4, 2), upsample_kernels=(8, 4),
+                                    resblock_kernels=(3, 7),
                                     resblock_dilations=((1, 3, 5), (1, 3, 5)), final_tanh=False), mels=10)  # fmt: skip
     own = {key: t.clone() for key, t in vocoder.state_dict().items() if key.endswith("filter")}
     vocoder.load_state_dict(read(from_mmaudio.vocoder(folder)))

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from unison_cli.app import app
-from unison_core.errors import UnisonError
+from unison_core.errors import UnisonError, UsageError
 from unison_core.pipelines.unison_pipeline import UnisonPipeline
 from unison_core.text.caption_features import AUDIO_FOLDER, CaptionEncoders
 from unison_core.types import STREAMS
@@ -34,7 +34,8 @@ def whole(small_5b: Path):
 
 def test_the_command_makes_a_clip(small_5b: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [
-        "generate", "--model", str(small_5b), "--device", "cpu", "--caption", "A bell rings", "--transcript", "Well done",
+        "generate", "--model", str(small_5b), "--device", "cpu", "--caption", "A bell rings", "--transcript",
+        "Well done",
         "--duration", "1.2", "--seed", "3", "--size", "64x64", "--out", str(tmp_path / "clip"), "--precision", "fp32",
     ])  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -149,3 +150,30 @@ def test_caption_features_keep_the_public_conventions(small_5b: Path, preset) ->
     alone = CaptionEncoders(small_5b, 24, torch.device("cpu"), torch.float32).encode(["A  bell "])
     torch.testing.assert_close(alone.video[0], both.video[0], atol=1e-6, rtol=1e-5)
     assert torch.equal(encoders.encode([""]).audio[0], both.audio[1])
+
+
+def test_faster_modes_come_near_and_are_recorded(small_5b: Path, whole) -> None:
+    pipeline = UnisonPipeline.from_pretrained(str(small_5b), device="cpu", precision="fp32")
+    exact = pipeline.generate(**SPEC, steps=14)
+    for mode in ({"cache_every": 3}, {"guidance_interval": (0.4, 0.95)}):
+        clip = pipeline.generate(**SPEC, steps=14, **mode)
+        recorded = clip.metadata["request"]
+        assert {name: recorded[name] for name in mode} == {k: list(v) if isinstance(v, tuple) else v
+                                                          for k, v in mode.items()}  # fmt: skip
+        error = (clip.latents["video"] - exact.latents["video"]).norm() / exact.latents["video"].norm()
+        assert 0 < error < 0.5
+    pipeline.speed_up(fp8=True)
+    clip = pipeline.generate(**SPEC)
+    assert clip.metadata["run"]["fp8"] is True
+    error = (clip.latents["video"] - whole.latents["video"]).norm() / whole.latents["video"].norm()
+    assert 0 < error < 0.1
+
+
+def test_what_does_not_go_together_is_refused(small_5b: Path) -> None:
+    pipeline = UnisonPipeline.from_pretrained(str(small_5b), device="cpu", precision="fp32", memory="stream")
+    for wish in ("fp8", "compile"):
+        with pytest.raises(UsageError, match=f"--{wish} with --memory stream"):
+            pipeline.speed_up(**{wish: True})
+    for wrong in ({"guidance_interval": (0.9, 0.2)}, {"cache_every": 0}):
+        with pytest.raises(UsageError):
+            pipeline.generate(**SPEC, **wrong)

@@ -49,7 +49,9 @@ def test_the_report_accounts_for_every_tensor(small_5b: Path, public: dict[str, 
     assert all(re.match(r"audio\.(couplings|transcript_\w+|fused_blocks\.2)\.", name) for name in parts["audio"].new)
     assert parts["audio"].unused == ("empty_string_feat",)
     assert parts["transcript"].unused == ("fm_decoder.weight",)
-    assert set(parts["transcript"].new) == {f"transcript.{k}" for k in ("phase.weight", "phase.bias", "outside", "null")}
+    assert set(parts["transcript"].new) == {
+        f"transcript.{k}" for k in ("phase.weight", "phase.bias", "outside", "null")
+    }
     for branch, tensors in (("video", from_wan.transformer(Path(public["video"]))),
                             ("audio", from_mmaudio.transformer(Path(public["audio"]))[0])):  # fmt: skip
         loaded = read_tensors(small_5b)

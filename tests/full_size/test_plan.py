@@ -1,4 +1,4 @@
-"""Plans fit the memory that there is, the work is counted right, and a dry run tells of both without loading anything."""
+"""Plans fit the memory that there is, work is counted right, and a dry run tells of both without loading anything."""
 
 import json
 from pathlib import Path

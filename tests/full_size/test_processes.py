@@ -51,7 +51,16 @@ def test_a_batch_is_spread(small_5b: Path, tmp_path: Path, monkeypatch: pytest.M
     for rank in range(2):
         monkeypatch.setenv("WORLD_SIZE", "2")
         monkeypatch.setenv("RANK", str(rank))
-        command = ["generate", "--model", str(small_5b), *CLIP, "--prompts", str(prompts), "--out", str(tmp_path / "out")]
+        command = [
+            "generate",
+            "--model",
+            str(small_5b),
+            *CLIP,
+            "--prompts",
+            str(prompts),
+            "--out",
+            str(tmp_path / "out"),
+        ]
         done = CliRunner().invoke(app, [*command, "--json"])
         assert done.exit_code == 0, done.output
         made.append([json.loads(line)["id"] for line in done.stdout.splitlines()])

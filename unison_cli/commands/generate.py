@@ -19,6 +19,8 @@ def generate(
     shift: options.Shift = None,
     lead: options.Lead = "none",
     lead_amount: options.LeadAmount = None,
+    guidance_interval: options.GuidanceInterval = None,
+    cache_every: options.CacheEvery = 1,
     speech_gain: options.SpeechGain = 0.0,
     sfx_gain: options.SfxGain = 0.0,
     duck: options.Duck = 0.0,
@@ -28,6 +30,8 @@ def generate(
     precision: options.Precision = "auto",
     memory: options.Memory = "auto",
     parallel: options.Parallel = "auto",
+    compile: options.Compile = False,
+    fp8: options.FP8 = False,
     offline: options.Offline = False,
     dry_run: options.DryRun = False,
     out: options.Out = None,
@@ -47,7 +51,7 @@ def generate(
     from unison_core.pipelines.processes import world
     from unison_core.pipelines.request import GenerateRequest
     from unison_core.pipelines.runs import Run, generate_one, generate_prompts, raise_failures
-    from unison_core.pipelines.spelling import parse_duration, parse_scales, parse_size, parse_span
+    from unison_core.pipelines.spelling import parse_duration, parse_interval, parse_scales, parse_size, parse_span
 
     request = GenerateRequest(
         caption=caption,
@@ -62,10 +66,12 @@ def generate(
         shift=None if shift is None else parse_scales(shift),
         lead=lead,
         lead_amount=lead_amount,
+        guidance_interval=None if guidance_interval is None else parse_interval(guidance_interval),
+        cache_every=cache_every,
         mix=MixSettings(speech_gain_db=speech_gain, sfx_gain_db=sfx_gain, duck_db=duck, lufs=lufs),
     )
     run = Run(model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview,
-              memory=memory, parallel=parallel)  # fmt: skip
+              memory=memory, parallel=parallel, compile=compile, fp8=fp8)  # fmt: skip
     place = world()
     output = Output(json=json, quiet=quiet or not place.first, debug=debug)
     if dry_run:

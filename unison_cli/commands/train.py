@@ -1,4 +1,4 @@
-"""`unison train CONFIG` runs a stage of training from a configuration; `unison train init` makes a model to start from."""
+"""`unison train CONFIG` runs a stage of training; `unison train init` makes a model to start from."""
 
 from pathlib import Path
 from typing import Annotated, Any

@@ -10,6 +10,7 @@ from torch import Tensor
 from unison_core.diffusion.guidance import TextGuidance, guided
 from unison_core.diffusion.sampler import noise_like, sample
 from unison_core.diffusion.schedule import stream_schedules
+from unison_core.diffusion.step_cache import StepCache, computed_steps
 from unison_core.tasks import Task
 from unison_core.types import STREAMS, VIDEO, Latents, Sigmas, TextInputs
 
@@ -23,6 +24,7 @@ class SamplerSettings:
         shift: time shift per stream.
         guidance: text guidance.
         lead: `none`, `video` or `audio` runs ahead; lead_amount says how far, in [0, 1].
+        cache_every: of the steps in the middle, one in so many is computed (`step_cache`); 1 computes all.
     """
 
     steps: int
@@ -30,6 +32,7 @@ class SamplerSettings:
     guidance: TextGuidance
     lead: str = "none"
     lead_amount: float = 0.0
+    cache_every: int = 1
 
 
 class JointModel(Protocol):
@@ -91,6 +94,8 @@ def generate_latents(
         return lambda x, sigmas: model({s: x[s].to(dtype) for s in STREAMS}, sigmas, bound)
 
     velocity = guided(branch(conditions), branch(doubled), settings.guidance)
+    if settings.cache_every > 1:
+        velocity = StepCache(velocity, computed_steps(settings.steps, settings.cache_every))
     return sample(velocity, start, schedules, first_frame=task.first_frame, progress=progress)
 
 

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from unison_core.diffusion.guidance import TextGuidance
+from unison_core.diffusion.schedule import stream_schedules
+from unison_core.diffusion.step_cache import computed_steps
 from unison_core.pipelines.device import choose_device, choose_precision, device_name
 from unison_core.pipelines.inventory import inventory
 from unison_core.pipelines.memory_plan import MemoryPlan, Needs, free_bytes, needs
 from unison_core.pipelines.planning import plan_for
-from unison_core.pipelines.request import GenerateRequest, complete
+from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
 from unison_core.pipelines.workload import forward_flops, matmul_speed
 from unison_core.weights.licences import Part, read_sources
 from unison_core.weights.resolve import missing_downloads, resolve_preset
@@ -67,7 +70,7 @@ class DryRun:
         """The same for people."""
         total = sum(self.parameters.values())
         rows = [
-            f"model      {self.model}" + (f"@{self.revision[:12]}" if self.revision else "") + f" (preset {self.preset})",
+            f"model      {self.model}{f'@{self.revision[:12]}' if self.revision else ''} (preset {self.preset})",
             *(f"           {count / 1e6:>10,.1f}M  {name}" for name, count in self.parameters.items()),
             f"           {total / 1e6:>10,.1f}M  together",
             f"clip       {self.clip['width']}x{self.clip['height']}, {self.clip['duration_s']:g} s, "
@@ -103,22 +106,31 @@ def dry_run(
     frames = preset.timing.frames_covering(spec.duration_s)
     flops = forward_flops(preset, spec.size, frames)
     speed = matmul_speed(place, dtype)
-    low, high = preset.sampling.guidance_interval
-    guided = any(scale != 1 for scale in spec.text_scale.values()) and (low, high) == (0.0, 1.0)
-    forwards = spec.steps * (2 if guided else 1)
+    forwards = _rows(spec)
     patch, stride = preset.model.video.patch, preset.codecs.video.spatial_stride
     tokens = preset.timing.video_latents(frames) * (spec.size[1] // stride // patch[1]) * (
         spec.size[0] // stride // patch[2]
     )  # fmt: skip
     return DryRun(
         model=source.name, revision=source.revision, preset=preset.name, parameters=inventory(preset),
-        device=f"{place} ({device_name(place)}), {str(dtype).removeprefix('torch.')}", free=free_bytes(place), plan=plan,
-        needs=needs(preset, spec.size, frames, dtype),
+        device=f"{place} ({device_name(place)}), {str(dtype).removeprefix('torch.')}", free=free_bytes(place),
+        plan=plan, needs=needs(preset, spec.size, frames, dtype),
         clip={"width": spec.size[0], "height": spec.size[1], "duration_s": spec.duration_s,
               "frames": preset.timing.shown_frames(spec.duration_s), "tokens": tokens, "steps": spec.steps},
         flops=flops, forwards=forwards, seconds=forwards * flops / (ATTAINED * speed), speed=speed,
         downloads={} if offline else missing_downloads(model, source.revision),
         sources=tuple(read_sources(source.path)),
+    )  # fmt: skip
+
+
+def _rows(spec: ClipSpec) -> int:
+    """Rows of forwards that sampling computes: one on every computed step, two where guidance applies."""
+    schedules = stream_schedules(spec.steps, shifts=spec.shift, lead=spec.lead, lead_amount=spec.lead_amount)
+    guidance = TextGuidance(scale=spec.text_scale, interval=spec.guidance_interval)
+    computed = computed_steps(spec.steps, spec.cache_every)
+    return sum(
+        2 if guidance.active({stream: levels[i] for stream, levels in schedules.items()}) else 1
+        for i in range(spec.steps) if computed[i]
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Several processes, one a device, as a launcher starts them.
 
-`torchrun --nproc-per-node 2 -m unison_cli.app generate ...` and `accelerate launch` set the variables that are read here;
-without them a run is alone.
+`torchrun --nproc-per-node 2 -m unison_cli.app generate ...` and `accelerate launch` set the variables that are read
+here; without them a run is alone.
 """
 
 import os

@@ -88,7 +88,7 @@ def replay_record(
             model=model or (f"{name.partition('@')[0]}@{revision}" if revision else name),
             device=device or then["device"],
             precision=precision or then["precision"],
-            offline=offline, overwrite=overwrite, preview=preview,
+            offline=offline, overwrite=overwrite, preview=preview, fp8=bool(then.get("fp8")),
         )  # fmt: skip
         threads = int(then["threads"])
     except (KeyError, TypeError, ValueError) as error:

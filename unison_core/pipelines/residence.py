@@ -1,4 +1,4 @@
-"""Puts a memory plan into effect: which modules are on the device while captions are read, while sampling, while decoding."""
+"""Puts a memory plan into effect: which modules are on the device while sampling, and which while decoding."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext

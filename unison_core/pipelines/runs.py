@@ -17,8 +17,8 @@ from unison_core.pipelines.batch import Item, check_rows, run_batch
 from unison_core.pipelines.device import choose_device, choose_precision
 from unison_core.pipelines.generation import check_free, check_writable
 from unison_core.pipelines.naming import slug, timed_name
-from unison_core.pipelines.prompts_file import Row, read_rows
 from unison_core.pipelines.processes import World, world
+from unison_core.pipelines.prompts_file import Row, read_rows
 from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
 from unison_core.weights.resolve import DEFAULT_MODEL, ModelFolder, resolve
 
@@ -61,6 +61,10 @@ class Run:
     """What stays on the device: auto, full, offload or stream."""
     parallel: str = "auto"
     """How several processes share one clip: auto, sequence or guidance."""
+    compile: bool = False
+    """Compile the repeated blocks."""
+    fp8: bool = False
+    """Multiply in 8 bits in the video branch; not exact."""
 
 
 def generate_one(request: GenerateRequest, run: Run, out: Path | None, watcher: Watcher) -> Item:
@@ -137,6 +141,7 @@ def _ready(source: ModelFolder, run: Run, folder: Path, spec: ClipSpec, watcher:
     with watcher.busy(f"loading {source.name} on {device}"):
         pipeline = UnisonPipeline.from_folder(source, device, dtype, plan)
     pipeline.tell = watcher.info
+    pipeline.speed_up(compile=run.compile, fp8=run.fp8)
     return pipeline
 
 

@@ -15,14 +15,17 @@ import torch
 from unison_core.config import Preset, to_mapping
 from unison_core.diffusion.generate_latents import SamplerSettings, generate_latents, latent_shapes
 from unison_core.diffusion.guidance import TextGuidance
-from unison_core.errors import UnisonError
+from unison_core.errors import UnisonError, UsageError
 from unison_core.media.mix import Mixed, mix_stems
 from unison_core.media.onsets import onsets_s
+from unison_core.model.fp8 import quantise_blocks
+from unison_core.pipelines.attention_backend import fastest_attention
 from unison_core.pipelines.checks import check_outputs
+from unison_core.pipelines.compiling import keep_compiled
 from unison_core.pipelines.device import PRECISIONS, choose_device, choose_precision, device_name
 from unison_core.pipelines.generation import Generation
 from unison_core.pipelines.loading import Loaded, check_model, load
-from unison_core.pipelines.memory_plan import AUTO, MemoryPlan, Needs, free_bytes, needs, smaller
+from unison_core.pipelines.memory_plan import AUTO, STREAM, MemoryPlan, Needs, free_bytes, needs, smaller
 from unison_core.pipelines.planning import plan_for
 from unison_core.pipelines.record import VERSION, content_hashes, versions
 from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
@@ -53,7 +56,7 @@ class UnisonPipeline:
         self.source, self.device, self.dtype = source, device, dtype
         self.model, self.codec, self.loaded = loaded.model, loaded.codec, loaded
         self.residence = Residence(self.model, self.codec, device, plan)
-        self.load_s = 0.0
+        self.load_s, self.fp8 = 0.0, False
         self.tell: Callable[[str], None] = lambda text: None
 
     @classmethod
@@ -133,7 +136,8 @@ class UnisonPipeline:
         with watch.part("text"):
             text = self._text(Prompt(caption=spec.caption, transcript=spec.transcript, span_s=spec.span_s), spec)
             null = self._text(Prompt(caption=spec.negative), spec, dropped=True)
-        with watch.part("sample"), self.residence.sampling() as model:
+        attention = fastest_attention(self.device, self._attention_shape(spec), self.dtype)
+        with watch.part("sample"), attention, self.residence.sampling() as model:
             latents = self._latents(spec, model, text, null, progress)
         with self.residence.decoding():
             frames, stems = self._decode(spec, latents, watch)
@@ -141,14 +145,41 @@ class UnisonPipeline:
             mixed = mix_stems(stems, self.preset.timing.sample_rate_hz, spec.mix)
         return self._finish(spec, latents, frames, mixed, watch)
 
+    def _attention_shape(self, spec: ClipSpec) -> tuple[int, int, int, int]:
+        """(B, H, L, d) of the video branch's self-attention."""
+        video, stride = self.preset.model.video, self.preset.codecs.video.spatial_stride
+        frames = self.preset.timing.video_latents(self.preset.timing.frames_covering(spec.duration_s))
+        tokens = frames * (spec.size[1] // stride // video.patch[1]) * (spec.size[0] // stride // video.patch[2])
+        return (1, video.heads, tokens, video.dim // video.heads)
+
+    def speed_up(self, *, compile: bool = False, fp8: bool = False) -> None:
+        """Compile the repeated blocks, or multiply in 8 bits in the video branch (not exact), from now on.
+
+        Raises:
+            UsageError: the arrangement in memory or the device does not allow it.
+        """
+        streamed = self.residence.plan.mode == STREAM
+        if fp8:
+            if streamed:
+                raise UsageError("--fp8 with --memory stream: 8-bit weights take half the room; use --memory offload")
+            plan, shared = self.residence.plan, self.residence.shared
+            self.residence.close()
+            quantise_blocks(self.model.video.blocks)
+            self.residence = Residence(self.model, self.codec, self.device, plan)
+            self.residence.shared = shared
+            self.fp8 = True
+        if compile:
+            if streamed:
+                raise UsageError("--compile with --memory stream: copying the weights takes the time, not computing")
+            keep_compiled()
+            self.model.compile_blocks()
+
     def _needs(self, spec: ClipSpec) -> Needs:
         return needs(self.preset, spec.size, self.preset.timing.frames_covering(spec.duration_s), self.dtype)
 
     def _text(self, prompt: Prompt, spec: ClipSpec, *, dropped: bool = False) -> TextInputs:
         """A prompt as the model takes it, with features of frozen encoders where its captions are external."""
-        text = encode_prompts(
-            [prompt], self.preset, [spec.duration_s], dropped=dropped, tokenizer=self.loaded.phonemes
-        )
+        text = encode_prompts([prompt], self.preset, [spec.duration_s], dropped=dropped, tokenizer=self.loaded.phonemes)
         if self.loaded.captions is None:
             return text
         features = self.loaded.captions.encode([prompt.caption])
@@ -177,9 +208,10 @@ class UnisonPipeline:
             settings=SamplerSettings(
                 steps=spec.steps,
                 shift=spec.shift,
-                guidance=TextGuidance(scale=spec.text_scale, interval=self.preset.sampling.guidance_interval),
+                guidance=TextGuidance(scale=spec.text_scale, interval=spec.guidance_interval),
                 lead=spec.lead,
                 lead_amount=spec.lead_amount,
+                cache_every=spec.cache_every,
             ),
             task=TASKS["t2av"],
             device=self.device,
@@ -233,7 +265,8 @@ class UnisonPipeline:
             "model": {"name": self.source.name, "revision": self.source.revision, "preset": self.preset.name,
                       "sha256": self.source.hashes},
             "run": {"device": str(self.device), "device_name": device_name(self.device), "precision": self._precision(),
-                    "threads": torch.get_num_threads(), "memory": self.residence.plan.mode},
+                    "threads": torch.get_num_threads(), "memory": self.residence.plan.mode,
+                    "fp8": self.fp8},
             "versions": versions(),
             "timings_s": {"load": round(self.load_s, 3), **{k: round(v, 3) for k, v in watch.seconds.items()}},
             "output": {"frames": len(frames), "fps": fps, "width": frames.shape[2], "height": frames.shape[1],

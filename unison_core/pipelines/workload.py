@@ -11,7 +11,6 @@ from unison_core.model.unison import Unison
 from unison_core.types import AUDIO_STREAMS, VIDEO, CaptionFeatures, TextInputs
 
 
-
 def _cpu_attention(q: torch.Size, k: torch.Size, v: torch.Size, *_: object, **__: object) -> int:
     return sdpa_flop_count(q, k, v)
 

@@ -1,7 +1,7 @@
 """SHA-256 of weights: remembered per file, size and time of change, and compared with what a folder promises.
 
-A folder may hold `checksums.json` (name -> hash and size); a file that the Hub client downloaded lies in its cache under
-its hash. Either way a file whose content is another one is named before a weight is used.
+A folder may hold `checksums.json` (name -> hash and size); a file that the Hub client downloaded lies in its cache
+under its hash. Either way a file whose content is another one is named before a weight is used.
 """
 
 import hashlib
@@ -41,7 +41,10 @@ def remembered_sha256(path: Path) -> str:
 def write_checksums(folder: Path, files: Iterable[Path] | None = None) -> None:
     """Write `checksums.json` over the folder's weights."""
     chosen = sorted(folder.rglob(WEIGHTS)) if files is None else sorted(files)
-    table = {str(file.relative_to(folder)): {"bytes": file.stat().st_size, "sha256": remembered_sha256(file)} for file in chosen}
+    table = {
+        str(file.relative_to(folder)): {"bytes": file.stat().st_size, "sha256": remembered_sha256(file)}
+        for file in chosen
+    }
     partial = folder / f".{CHECKSUMS_FILE}.partial"
     partial.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     os.replace(partial, folder / CHECKSUMS_FILE)

@@ -24,7 +24,9 @@ VOCODER_FILES = ("bigvgan_generator.pt", "ext_weights/bigvgan_generator.pt")
 CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin", "model*.safetensors", "pytorch_model*.bin")
 DOWNLOADS = ("weights/mmaudio_large_44k_v2.pth", "ext_weights/v1-44.pth", "README.md", "LICENSE")
 VOCODER_DOWNLOADS = ("bigvgan_generator.pt", "README.md", "LICENSE")
-CLIP_DOWNLOADS = ("open_clip_pytorch_model.bin", "open_clip_model.safetensors", "*.json", "*.txt", "README.md", "LICENSE")
+CLIP_DOWNLOADS = (
+    "open_clip_pytorch_model.bin", "open_clip_model.safetensors", "*.json", "*.txt", "README.md", "LICENSE",
+)  # fmt: skip
 VAE_SOURCE = "https://github.com/hkchengrex/MMAudio/releases/download/v0.1/v1-44.pth"
 
 LATENT_MEAN, LATENT_STD = "latent_mean", "latent_std"
@@ -65,7 +67,7 @@ def audio_vae(folder: Path) -> dict[str, LazyTensor]:
     except UnisonError as error:
         if "looked for" not in str(error):
             raise
-        raise UnisonError(f"{error}; it is published at {VAE_SOURCE}: put it into a folder, pass --audio-vae") from error
+        raise UnisonError(f"{error}; it is published at {VAE_SOURCE}: put it in a folder, pass --audio-vae") from error
 
 
 def vocoder(folder: Path) -> dict[str, LazyTensor]:

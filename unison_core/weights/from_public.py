@@ -1,7 +1,7 @@
 """`unison train init`: public weights -> a model folder that `generate` and `train` load.
 
-    Wan2.2 -> video branch, video VAE, umT5      MMAudio -> audio branch, mel VAE, latent statistics
-    BigVGAN -> vocoder      CLIP -> caption features of the audio branch      ZipVoice -> transcript encoder, its tokens
+Wan2.2 -> video branch, video VAE, umT5      MMAudio -> audio branch, mel VAE, latent statistics
+BigVGAN -> vocoder      CLIP -> caption features of the audio branch      ZipVoice -> transcript encoder, its tokens
 """
 
 import shutil
@@ -178,8 +178,8 @@ def _codecs(
     parts = []
     for stem, extra in statistics.items():
         tell(f"writing {stem}")
-        source, tensors = public.get(stem, ("", None))
-        written, account = codec_tensors(getattr(codec, stem).state_dict(), tensors, extra, stem)
+        source, weights = public.get(stem, ("", None))
+        written, account = codec_tensors(getattr(codec, stem).state_dict(), weights, extra, stem)
         write_tensors(out, written, stem)
         name = stem.replace("_", "-")
         parts.append(found[source].part(name, account) if source else _scratch(name, account))

@@ -1,8 +1,8 @@
 """Weights that live in host memory and visit the device: copied there, dropped there, never copied back.
 
-Inference does not change weights, so leaving the device costs nothing; page-locked host memory lets copies run while the
-device computes. diffusers' and accelerate's offloading hook a module's `forward`; here weights are also read by other
-methods (`encode_text`, `head`), so residence is a block of code instead.
+Inference does not change weights, so leaving the device costs nothing; page-locked host memory lets copies run while
+the device computes. diffusers' and accelerate's offloading hook a module's `forward`; here weights are also read by
+other methods (`encode_text`, `head`), so residence is a block of code instead.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -175,9 +175,7 @@ def _checked(folder: ModelFolder) -> ModelFolder:
     return folder
 
 
-def _download(
-    repo: str, revision: str | None, offline: bool, patterns: Sequence[str] = PATTERNS
-) -> tuple[Path, str]:
+def _download(repo: str, revision: str | None, offline: bool, patterns: Sequence[str] = PATTERNS) -> tuple[Path, str]:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,

@@ -5,6 +5,7 @@ For tests, and for timings at full size where nothing can be downloaded.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
@@ -27,13 +28,16 @@ def write_scratch_captions(folder: Path, config: ModelConfig, seed: int, dtype: 
     from transformers import CLIPTextConfig, CLIPTextModel, UMT5Config, UMT5EncoderModel
 
     full = config.video.text_dim == FULL_WIDTH
-    umt5 = UMT5Config(d_model=config.video.text_dim, feed_forward_proj="gated-gelu", tie_word_embeddings=False,
-                      **(UMT5_XXL if full else SMALL_UMT5))  # fmt: skip
-    clip = CLIPTextConfig(hidden_size=config.audio.text_dim, max_position_embeddings=CLIP_POSITIONS, bos_token_id=0,
-                          eos_token_id=1, pad_token_id=0, **(CLIP_H if full else SMALL_CLIP))  # fmt: skip
-    for name, kind, settings, first in (
-        (VIDEO_FOLDER, UMT5EncoderModel, umt5, None), (AUDIO_FOLDER, CLIPTextModel, clip, "<s>"),
-    ):  # fmt: skip
+    umt5: dict[str, Any] = {"d_model": config.video.text_dim, "feed_forward_proj": "gated-gelu",
+                            "tie_word_embeddings": False, **(UMT5_XXL if full else SMALL_UMT5)}  # fmt: skip
+    clip: dict[str, Any] = {"hidden_size": config.audio.text_dim, "max_position_embeddings": CLIP_POSITIONS,
+                            "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 0,
+                            **(CLIP_H if full else SMALL_CLIP)}  # fmt: skip
+    encoders: tuple[tuple[str, Any, Any, str | None], ...] = (
+        (VIDEO_FOLDER, UMT5EncoderModel, UMT5Config(**umt5), None),
+        (AUDIO_FOLDER, CLIPTextModel, CLIPTextConfig(**clip), "<s>"),
+    )
+    for name, kind, settings, first in encoders:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             default = torch.get_default_dtype()

@@ -52,9 +52,7 @@ def read_tensors(folder: Path, stem: str = "model", device: torch.device | str =
     return tensors
 
 
-def read_shards(
-    folder: Path, stem: str = "model", device: torch.device | str = "cpu"
-) -> Iterator[dict[str, Tensor]]:
+def read_shards(folder: Path, stem: str = "model", device: torch.device | str = "cpu") -> Iterator[dict[str, Tensor]]:
     """The tensors of one file of `stem` after the other; raises UnisonError where one is missing or cut short."""
     for file in shard_files(folder, stem):
         with _open(file, str(device)) as shard:
