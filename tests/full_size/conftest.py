@@ -35,7 +35,7 @@ def small_mapping() -> dict[str, Any]:
                                "latent_channels": 6, "text_dim": 16, "clip_dim": 12, "clip_tokens": 6, "sync_dim": 10,
                                "time_freq_dim": 32, "bi_aca_dim": 16, "scg_dim": 8}  # fmt: skip
     data["model"]["nodes"] |= {"dim": 16, "heads": 4, "sigma_dim": 8}
-    data["model"]["transcript"] |= {"vocab": 40, "dim": 24, "ffn_dim": 32, "layers": 1, "out_dim": 10}
+    data["model"]["transcript"] |= {"vocab": 120, "dim": 24, "ffn_dim": 32, "layers": 1, "out_dim": 10}
     data["model"]["caption"] |= {"length": 24}
     data["codecs"]["video"] |= {"base_dim": 8, "decoder_base_dim": 8, "z_dim": 6, "dim_mult": [1, 1, 2, 2],
                                 "num_res_blocks": 1}  # fmt: skip

@@ -13,7 +13,7 @@ import torch
 
 from unison_core.codecs.codec import AUDIO_VAE, MEAN, STD, VIDEO_VAE, VOCODER, Codec
 from unison_core.config import Preset
-from unison_core.errors import UsageError
+from unison_core.errors import UnisonError, UsageError
 from unison_core.text.caption_features import AUDIO_FOLDER, VIDEO_FOLDER
 from unison_core.text.phonemes import TOKENS_FILE
 from unison_core.weights import from_mmaudio, from_wan, from_zipvoice
@@ -106,7 +106,9 @@ def make_folder(
     parts += _captions(out, preset, found, sources, seed, dtype, tell)
     if "transcript" in found:
         path = from_wan.find(found["transcript"].path, from_zipvoice.TOKEN_FILES, "ZipVoice's table of tokens")[0]
-        from_zipvoice.read_tokens(path)
+        table, vocabulary = from_zipvoice.read_tokens(path), preset.model.transcript.vocab
+        if max(table.values()) >= vocabulary:
+            raise UnisonError(f"{path} has {max(table.values()) + 1} tokens, preset {preset.name} has {vocabulary}")
         shutil.copyfile(path, out / TOKENS_FILE)
     write_sources(out, parts)
     tell("hashing")

@@ -25,19 +25,7 @@ CLIP_POSITIONS = 77
 
 def write_scratch_captions(folder: Path, config: ModelConfig, seed: int, dtype: torch.dtype) -> None:
     """Write both encoders and their tokenizers into a model folder."""
-    from transformers import CLIPTextConfig, CLIPTextModel, UMT5Config, UMT5EncoderModel
-
-    full = config.video.text_dim == FULL_WIDTH
-    umt5: dict[str, Any] = {"d_model": config.video.text_dim, "feed_forward_proj": "gated-gelu",
-                            "tie_word_embeddings": False, **(UMT5_XXL if full else SMALL_UMT5)}  # fmt: skip
-    clip: dict[str, Any] = {"hidden_size": config.audio.text_dim, "max_position_embeddings": CLIP_POSITIONS,
-                            "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 0,
-                            **(CLIP_H if full else SMALL_CLIP)}  # fmt: skip
-    encoders: tuple[tuple[str, Any, Any, str | None], ...] = (
-        (VIDEO_FOLDER, UMT5EncoderModel, UMT5Config(**umt5), None),
-        (AUDIO_FOLDER, CLIPTextModel, CLIPTextConfig(**clip), "<s>"),
-    )
-    for name, kind, settings, first in encoders:
+    for name, kind, settings, first in configs(config):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             default = torch.get_default_dtype()
@@ -50,6 +38,22 @@ def write_scratch_captions(folder: Path, config: ModelConfig, seed: int, dtype: 
         write_tensors(target, {k: t.clone() for k, t in state.items() if k != "encoder.embed_tokens.weight"})
         (target / "config.json").write_text(json.dumps(settings.to_dict(), indent=1, default=str), encoding="utf-8")
         write_byte_tokenizer(target, first)
+
+
+def configs(config: ModelConfig) -> tuple[tuple[str, Any, Any, str | None], ...]:
+    """Folder, class, configuration and opening mark of both encoders for a preset."""
+    from transformers import CLIPTextConfig, CLIPTextModel, UMT5Config, UMT5EncoderModel
+
+    full = config.video.text_dim == FULL_WIDTH
+    umt5: dict[str, Any] = {"d_model": config.video.text_dim, "feed_forward_proj": "gated-gelu",
+                            "tie_word_embeddings": False, **(UMT5_XXL if full else SMALL_UMT5)}  # fmt: skip
+    clip: dict[str, Any] = {"hidden_size": config.audio.text_dim, "max_position_embeddings": CLIP_POSITIONS,
+                            "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 0,
+                            **(CLIP_H if full else SMALL_CLIP)}  # fmt: skip
+    return (
+        (VIDEO_FOLDER, UMT5EncoderModel, UMT5Config(**umt5), None),
+        (AUDIO_FOLDER, CLIPTextModel, CLIPTextConfig(**clip), "<s>"),
+    )
 
 
 def write_byte_tokenizer(folder: Path, first: str | None) -> None:
