@@ -1,25 +1,59 @@
 #!/usr/bin/env bash
-# The commands that train unison-nano from an empty folder on one GPU (16 CPU cores draw and speak the corpus).
-# Needs the Debian packages flite and fortunes, and the extra `corpus`. A second run goes on where the first stopped.
-#   WORKERS=14 CLIPS=60000 examples/train_nano.sh            everything
-#   AUDIO_MINUTES=4 JOINT_MINUTES=11 examples/train_nano.sh  the time of stages 1 and 2
+# The commands that train unison-nano from an empty folder, on one GPU or several (16 or more CPU cores draw and speak
+# the corpus). Needs the Debian packages flite and fortunes, and the extra `corpus`. A second run goes on where the
+# first stopped.
+#
+#   examples/train_nano.sh                                     everything, with the times below
+#   GPUS=1 JOINT_MINUTES=60 examples/train_nano.sh             on one GPU, stage 2 for an hour
 set -euo pipefail
 cd "$(dirname "$0")/.."
-audio_minutes=${AUDIO_MINUTES:-4}
-joint_minutes=${JOINT_MINUTES:-11}
+GPUS=${GPUS:-$(nvidia-smi -L | wc -l)}
+WORKERS=${WORKERS:-$(nproc)}
+CLIPS=${CLIPS:-48000}
+last=$((GPUS - 1))
+configs=examples/configs
+runs=runs/nano
+mkdir -p $runs
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2}
 
-# Codecs: three trainings that share the GPU; nothing to do where they are there already.
-[ -e runs/nano/codecs/.complete ] || { examples/train_nano_codecs.sh && touch runs/nano/codecs/.complete; }
+jobs=()
+trap 'kill "${jobs[@]}" 2>/dev/null || true' EXIT
 
-# Latents: a process of its own writes them, and both stages follow its folder.
-unison prepare --codecs runs/nano/codecs --out runs/nano/latents --count "${CLIPS:-60000}" --workers "${WORKERS:-14}" \
-  --batch 32 2> runs/nano/prepare.stderr &
-preparing=$!
-trap 'kill "$preparing" 2>/dev/null || true' EXIT
+# on GPU NAME COMMAND...: in the background on one GPU, what it says in runs/nano/NAME.stderr; its process is $job.
+on() {
+  CUDA_VISIBLE_DEVICES=$1 "${@:3}" 2>"$runs/$2.stderr" &
+  job=$!
+  jobs+=("$job")
+}
 
-unison train examples/configs/nano-audio.yaml --set minutes="$audio_minutes"
-unison train examples/configs/nano-joint.yaml --set minutes="$joint_minutes"
+# Codecs and the separator, side by side.
+on 0 video-vae unison train $configs/nano-video-vae.yaml --set minutes="${VIDEO_VAE_MINUTES:-5.5}"
+video_vae=$job
+on $last audio-vae unison train $configs/nano-audio-vae.yaml --set minutes="${AUDIO_VAE_MINUTES:-2.5}"
+audio_vae=$job
+on $last vocoder unison train $configs/nano-vocoder.yaml --set minutes="${VOCODER_MINUTES:-7}"
+on 0 separator unison train $configs/nano-separator.yaml --set minutes="${SEPARATOR_MINUTES:-5}"
+
+# Stage 1 starts as soon as sound can be encoded: clips without pictures, whose folder it follows.
+wait "$audio_vae"
+on $last latents-audio unison prepare --codecs $runs/codecs --out $runs/latents-audio --no-video --count "$CLIPS" \
+  --seed 1000000 --workers $((WORKERS / 4)) --batch 32
+on $last audio unison train $configs/nano-audio.yaml --set minutes="${AUDIO_MINUTES:-5.5}"
+audio=$job
+
+# Latents of both, for stage 2; every GPU encodes a share, and stage 2 follows the folder.
+wait "$video_vae"
+for ((gpu = 0; gpu < GPUS; gpu++)); do
+  on "$gpu" "latents-$gpu" unison prepare --codecs $runs/codecs --out $runs/latents --count $((CLIPS / GPUS)) \
+    --seed $((gpu * 500000)) --workers $((WORKERS * 7 / 10 / GPUS)) --batch 32
+done
+wait "$audio"
+launch=(unison)
+((GPUS > 1)) && launch=(accelerate launch --multi_gpu --num_processes "$GPUS" "$(command -v unison)")
+"${launch[@]}" train $configs/nano-joint.yaml --set minutes="${JOINT_MINUTES:-20}" 2>$runs/joint.stderr
 
 # The bundle: bf16 shards under 16 MB.
-unison export runs/nano/joint/model --out runs/nano/unison-nano
+for job in "${jobs[@]}"; do wait "$job"; done
+trap - EXIT
+unison export $runs/joint/model --out $runs/unison-nano
 echo "copy runs/nano/unison-nano to unison_core/bundled/ once benchmarks/quality.py says that it is better"

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch._dynamo.testing import CompileCounter
 
 from unison_core.config import AudioBranchConfig, load_preset
 from unison_core.model.audio_branch import MIX, AudioBranch, AudioContext
@@ -199,18 +200,22 @@ def test_full_size_builds_without_memory() -> None:
 
 
 @torch.no_grad()
-def test_blocks_compile_without_graph_breaks_for_any_length() -> None:
+def test_blocks_compile_without_graph_breaks_once_for_all_lengths() -> None:
     branch = build(replace(CONFIG, joint_blocks=1))
     latents, sigmas = noise()
     transcript = torch.randn(2, N, TRANSCRIPT_DIM)
     plain = {n: branch(*cut(latents, sigmas, n), encode(branch, transcript[:, :n])) for n in (N, N - 3)}
     torch._dynamo.reset()
+    counter = CompileCounter()
     for block in branch.compilable():
-        block.compile(dynamic=True, fullgraph=True, backend="eager")
+        block.compile(dynamic=True, fullgraph=True, backend=counter)
+    compiled = []
     for n, expected in plain.items():
         out = branch(*cut(latents, sigmas, n), encode(branch, transcript[:, :n]))
+        compiled.append(counter.frame_count)
         for s in AUDIO_STREAMS:
             assert close(out[s], expected[s])
+    assert compiled[0] == compiled[1]
 
 
 def cut(

@@ -21,6 +21,7 @@ def prepare(
     static: Annotated[
         float, typer.Option("--static", help="Share of clips made still and silent.", min=0, max=1)
     ] = 0.03,
+    no_video: Annotated[bool, typer.Option("--no-video", help="Leave the pictures out, as stage 1 does.")] = False,
     with_mix: Annotated[bool, typer.Option("--with-mix", help="Also encode the mix (ablation of streams).")] = False,
     device: options.Device = "auto",
     json: options.Json = False,
@@ -45,6 +46,7 @@ def prepare(
     with output.steps(f"encoding {count} clips") as progress:
         written = prepare_corpus(
             out, codec, preset, count=count, first_seed=seed, workers=workers, batch=batch,
-            variants=variants, sentences=sentences, with_mix=with_mix, p_static=static, progress=progress,
+            variants=variants, sentences=sentences, with_video=not no_video, with_mix=with_mix, p_static=static,
+            progress=progress,
         )  # fmt: skip
     output.result({"shards": str(out), "written": written}, str(out))

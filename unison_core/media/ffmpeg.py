@@ -14,19 +14,24 @@ SPECIAL = "\\=;#\n"
 """Characters that ffmpeg's metadata format wants behind a backslash."""
 
 
+def program() -> str:
+    """Path of the binary; raises UnisonError where it is missing."""
+    try:
+        import imageio_ffmpeg
+
+        path: str = imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError) as error:
+        raise UnisonError(f"ffmpeg is missing ({error}): pip install imageio-ffmpeg") from error
+    return path
+
+
 def run(arguments: Sequence[str], feed: Iterable[bytes] = ()) -> bytes:
     """Run ffmpeg with `arguments`, feeding its stdin; returns its stdout.
 
     Raises:
         UnisonError: ffmpeg is missing or ends with an error; the message is ffmpeg's last line.
     """
-    try:
-        import imageio_ffmpeg
-
-        program = imageio_ffmpeg.get_ffmpeg_exe()
-    except (ImportError, RuntimeError) as error:
-        raise UnisonError(f"ffmpeg is missing ({error}): pip install imageio-ffmpeg") from error
-    command = [program, "-hide_banner", "-nostdin" if not feed else "-y", "-loglevel", "error", *arguments]
+    command = [program(), "-hide_banner", "-nostdin" if not feed else "-y", "-loglevel", "error", *arguments]
     if not feed:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         return _output(done.returncode, done.stdout, done.stderr)

@@ -54,19 +54,20 @@ class TransformerBlock(nn.Module):
             self.norm2 = nn.LayerNorm(dim, elementwise_affine=False)
             self.ffn = GatedMLP(dim, int(dim * mlp_ratio), kernel_size)
 
-    def before(self, segments: Segments, conditions: Segments, angles: Tensor | None) -> tuple[Heads, Segments]:
+    def before(self, segments: Segments, conditions: Segments, angles: Segments | None) -> tuple[Heads, Segments]:
         """Attention inputs of all segments, concatenated, and each segment's modulation.
 
         Args:
             segments: tokens `(B, n, D)` each. conditions: `(B, n or 1, D)` each.
-            angles: rotations `(sum of n, d/2, 2)`.
+            angles: rotations of each segment `(n, d/2, 2)`: joined here, where a compiler sees that lengths match.
         """
         modulations = tuple(self.adaLN_modulation(c) for c in conditions)
         normed = []
         for x, m in zip(segments, modulations, strict=True):
             shift, scale = m.chunk(2 if self.pre_only else 6, dim=-1)[:2]
             normed.append(modulate(self.norm1(x), shift, scale))
-        return self.attn(torch.cat(normed, dim=1), angles), modulations
+        joined = None if angles is None else torch.cat(angles)
+        return self.attn(torch.cat(normed, dim=1), joined), modulations
 
     def after(self, segments: Segments, attended: Tensor, modulations: Segments) -> Segments:
         """Write what attention read, `(B, sum of n, D)`, and the MLP back into the segments."""
@@ -82,7 +83,7 @@ class TransformerBlock(nn.Module):
 class FusedBlock(TransformerBlock):
     """A block over latents alone."""
 
-    def forward(self, streams: Segments, conditions: Segments, angles: Tensor) -> Segments:
+    def forward(self, streams: Segments, conditions: Segments, angles: Segments) -> Segments:
         heads, modulations = self.before(streams, conditions, angles)
         attended = rearrange(attention(*heads), "b h n d -> b n (h d)")
         return self.after(streams, attended, modulations)
@@ -108,7 +109,7 @@ class JointBlock(nn.Module):
         self,
         streams: Segments,
         conditions: Segments,
-        angles: Tensor,
+        angles: Segments,
         text: Tensor,
         clip: Tensor | None,
         shared_condition: Tensor,
@@ -123,7 +124,9 @@ class JointBlock(nn.Module):
         parts, sizes = [latent_heads], [latent_heads[0].shape[2]]
         if self.clip_block is not None:
             assert clip is not None
-            clip_heads, clip_mod = self.clip_block.before((clip,), (shared_condition,), clip_angles)
+            clip_heads, clip_mod = self.clip_block.before(
+                (clip,), (shared_condition,), None if clip_angles is None else (clip_angles,)
+            )
             parts.append(clip_heads)
             sizes.append(clip.shape[1])
         parts.append(text_heads)

@@ -227,7 +227,7 @@ class AudioBranch(nn.Module):
                 streams, state.cross_angles, context.transcript_mean, context.caption_mean, state.time
             )
             gates = (*gates, gate)
-        angles = torch.cat([state.angles] * len(streams))  # identical positions in every stream
+        angles = (state.angles,) * len(streams)  # identical positions in every stream
         text, clip = state.text, state.clip
         if j < self.config.joint_blocks:
             streams, text, clip = self.joint_blocks[j](

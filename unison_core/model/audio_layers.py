@@ -20,7 +20,8 @@ def hidden_width(width: float) -> int:
 
 def per_segment(layer: Callable[[Tensor], Tensor], segments: Segments) -> Segments:
     """Apply a convolutional `layer` to every segment on its own; segments of one length go through as one batch."""
-    if len({x.shape[1] for x in segments}) == 1:
+    first, *others = segments
+    if all(x.shape[1] == first.shape[1] for x in others):  # not a set of lengths: hashing fixes them for a compiler
         return layer(torch.cat(segments)).chunk(len(segments))
     return tuple(layer(x) for x in segments)
 

@@ -2,6 +2,9 @@
 
     progress = max(step / steps, elapsed / minutes)
     lr = peak * min(1, step / warmup) * (1 + cos(pi * progress)) / 2
+
+Processes that train together must take the same steps at the same rates: they `agree` on the main one's progress now
+and then, and between two agreements it stands still.
 """
 
 import math
@@ -10,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
 
 
 @dataclass
@@ -26,6 +31,7 @@ class Clock:
     step: int = 0
     spent_s: float = 0.0
     _since: float = field(default_factory=time.monotonic)
+    _agreed: float | None = None
 
     def start(self) -> None:
         """Begin to count now: what came before, such as filling a pool, costs nothing."""
@@ -39,8 +45,13 @@ class Clock:
     @property
     def progress(self) -> float:
         """Fraction done, in [0, 1]."""
-        by_time = self.elapsed_s / (60 * self.minutes) if self.minutes else 0.0
-        return min(1.0, max(self.step / self.steps, by_time))
+        return self._own_progress() if self._agreed is None else self._agreed
+
+    def agree(self, accelerator: Accelerator) -> None:
+        """Take the main process's progress; every process calls this at the same step."""
+        if self.minutes and accelerator.num_processes > 1:
+            own = torch.tensor(self._own_progress(), dtype=torch.float64, device=accelerator.device)
+            self._agreed = float(broadcast(own))
 
     def rise(self, warmup: int) -> float:
         """Factor on the learning rate: linear warm-up over `warmup` steps, then 1."""
@@ -49,6 +60,10 @@ class Clock:
     def cosine(self, warmup: int, final: float = 0.0) -> float:
         """Factor on the learning rate: warm-up, and a cosine from 1 to `final` at progress 1."""
         return self.rise(warmup) * (final + (1 - final) * 0.5 * (1 + math.cos(math.pi * self.progress)))
+
+    def _own_progress(self) -> float:
+        by_time = self.elapsed_s / (60 * self.minutes) if self.minutes else 0.0
+        return min(1.0, max(self.step / self.steps, by_time))
 
     def state_dict(self) -> dict[str, float]:
         return {"step": self.step, "spent_s": self.elapsed_s}

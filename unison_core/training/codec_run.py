@@ -37,7 +37,7 @@ class CodecTrainingConfig:
     """What the training of any codec needs to know."""
 
     stage: str
-    """Which codec: `video_vae`, `audio_vae` or `vocoder`."""
+    """Which codec: `video_vae`, `audio_vae` or `vocoder`; or `separator`."""
     preset: str = "nano"
     out: str
     """Folder of the run: checkpoint, log."""
@@ -139,7 +139,7 @@ class CodecRun(Generic[T]):
     def __init__(
         self,
         config: CodecTrainingConfig,
-        preset: Preset,
+        preset: Preset | None,
         accelerator: Accelerator,
         task: CodecTask[T],
         sources: Sources,
@@ -207,7 +207,8 @@ class CodecRun(Generic[T]):
             return
         save_checkpoint(self.checkpoint, self._parts(), self._generators())
         folder = Path(self.config.export)
-        ensure_preset(folder, self.preset)
+        if self.preset is not None:  # a separator brings a configuration of its own
+            ensure_preset(folder, self.preset)
         self.task.export(folder, self.pool.entries)
         self.held_out.refill()
         if self.config.check_items and len(self.held_out):

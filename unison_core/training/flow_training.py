@@ -25,6 +25,8 @@ from unison_core.types import VIDEO
 from unison_core.weights.save import save_model
 from unison_core.weights.state import load_model_state
 
+AGREE_EVERY = 10
+"""Steps between two moments at which processes agree on the time."""
 QUARTERS = 4
 """Ranges of sigma that losses are logged for."""
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
@@ -129,6 +131,7 @@ def train_flow(config: FlowTrainingConfig) -> Path:
     """Train one stage; returns the exported model folder."""
     preset = load_preset(config.preset)
     accelerator = Accelerator(mixed_precision=PRECISIONS[config.precision])
+    torch.set_float32_matmul_precision("high")
     set_seed(config.seed)
     out = Path(config.out)
     model = build_model(config, preset)
@@ -139,7 +142,7 @@ def train_flow(config: FlowTrainingConfig) -> Path:
     )  # fmt: skip
     optimizer = build_optimizer(model, config.optimizer, fused=accelerator.device.type == "cuda")
     if config.compile:
-        model.compile_blocks()
+        model.compile_blocks(with_video=config.stage == "joint")
     module, optimizer = accelerator.prepare(ObjectiveModule(model, config.objective), optimizer)
     ema, clock = EMA(model, config.ema), Clock(steps=config.steps, minutes=config.minutes)
     draw = torch.Generator().manual_seed(config.seed * 7919 + accelerator.process_index)
@@ -149,6 +152,7 @@ def train_flow(config: FlowTrainingConfig) -> Path:
         load_checkpoint(out / "checkpoint.pt", parts, {"draw": draw, "noise": noise})
 
     clock.start()
+    clock.agree(accelerator)
     log = TrainingLog(out / "log.jsonl", enabled=accelerator.is_main_process)
     meter = Meter()
     saved = time.monotonic()
@@ -163,6 +167,8 @@ def train_flow(config: FlowTrainingConfig) -> Path:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             clock.step += 1
+            if clock.step % AGREE_EVERY == 0:
+                clock.agree(accelerator)
             ema.update(clock.step)
             _record(meter, losses, norm)
             bar(clock.progress)

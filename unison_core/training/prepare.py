@@ -31,6 +31,7 @@ def prepare_corpus(
     shard_size: int = 128,
     variants: int = 1,
     sentences: Path | None = None,
+    with_video: bool = True,
     with_mix: bool = False,
     p_static: float = 0.03,
     progress: Callable[[int, int], None] | None = None,
@@ -49,6 +50,7 @@ def prepare_corpus(
         shard_size: clips per tar.
         variants: clips in a row that share an utterance under another look and other sounds.
         sentences: more training sentences, a text file or a folder of fortunes.
+        with_video: False draws and encodes no pictures, which is all that stage 1 needs and much faster.
         with_mix: also encode the sum of the stems, which the ablation without separate streams trains on.
         p_static: share of clips that become pairs of a static picture and silence.
         progress: called with (clips done, clips in all).
@@ -65,7 +67,7 @@ def prepare_corpus(
         pending: list[Sample] = []
         start = first
         wanted = min(last, first_seed + count) - first
-        for item in stream_items(split, first, wanted, workers, video=True, variants=variants, extra=sentences):
+        for item in stream_items(split, first, wanted, workers, with_video, variants=variants, extra=sentences):
             pending.extend(encoder.add(item))
             while len(pending) >= shard_size:
                 write_shard(_shard(out, split, start), pending[:shard_size])
@@ -131,8 +133,8 @@ class _Encoder:
 
     def _encode(self, items: Sequence[CorpusItem]) -> list[Sample]:
         clips = [item.clip for item in items]
-        frames = torch.from_numpy(np.stack([clip.frames for clip in clips if clip.frames is not None]))
-        streams = {VIDEO: self._codec.encode_video(frames)}
+        frames = [clip.frames for clip in clips if clip.frames is not None]
+        streams = {VIDEO: self._codec.encode_video(torch.from_numpy(np.stack(frames)))} if frames else {}
         waves = {s: torch.from_numpy(np.stack([clip.stems[s] for clip in clips])) for s in clips[0].stems}
         if self._with_mix:
             waves[MIX] = torch.stack(list(waves.values())).sum(0)

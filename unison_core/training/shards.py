@@ -46,10 +46,14 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> None:
 
 
 def read_shard(path: Path) -> Iterator[Sample]:
-    """Samples of a tar."""
-    for row in wds.WebDataset(str(path), shardshuffle=False, empty_check=False):
+    """All samples of a tar, in every process that asks: each draws its own batches from the same pool."""
+    for row in wds.WebDataset(str(path), shardshuffle=False, empty_check=False, nodesplitter=_whole):
         latents = {s: np.load(io.BytesIO(row[f"{s}.npy"])) for s in (*STREAMS, MIX) if f"{s}.npy" in row}
         yield Sample(key=row["__key__"], latents=latents, meta=json.loads(row["meta.json"]))
+
+
+def _whole(urls: Iterable[Any]) -> Iterable[Any]:
+    return urls
 
 
 def _npy(array: np.ndarray) -> bytes:

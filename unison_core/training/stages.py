@@ -61,10 +61,17 @@ def _vocoder(data: dict[str, Any], where: str) -> Path:
     return train_vocoder(_resolved(from_mapping(VocoderTrainingConfig, data, where)))
 
 
+def _separator(data: dict[str, Any], where: str) -> Path:
+    from unison_core.training.separator import SeparatorTrainingConfig, train_separator
+
+    return train_separator(_resolved(from_mapping(SeparatorTrainingConfig, data, where)))
+
+
 STAGES: dict[str, Callable[[dict[str, Any], str], Path]] = {
     "video_vae": _video_vae,
     "audio_vae": _audio_vae,
     "vocoder": _vocoder,
+    "separator": _separator,
     "audio": _flow,
     "joint": _flow,
 }

@@ -93,7 +93,7 @@ def resolve(name: str, *, offline: bool = False) -> ModelFolder:
         return _checked(ModelFolder(name, path.resolve()))
     match = HUB_ID.match(name)
     if match and not path.is_absolute() and not name.startswith("."):
-        folder, revision = _download(match["repo"], match["revision"], offline)
+        folder, revision = download(match["repo"], match["revision"], PATTERNS, offline=offline)
         return _checked(ModelFolder(name, folder, revision))
     known = bundled_names()
     if not known:
@@ -118,7 +118,7 @@ def resolve_preset(name: str, *, offline: bool = False) -> ModelFolder:
     match = HUB_ID.match(name)
     if Path(name).expanduser().is_dir() or match is None or (BUNDLED / name).is_dir():
         return resolve(name, offline=offline)
-    folder, revision = _download(match["repo"], match["revision"], offline, (PRESET_FILE, "sources.json"))
+    folder, revision = download(match["repo"], match["revision"], (PRESET_FILE, "sources.json"), offline=offline)
     if not (folder / PRESET_FILE).is_file():
         raise UsageError(f"model {name!r} is no model folder: it holds no {PRESET_FILE}")
     return ModelFolder(name, folder, revision)
@@ -162,7 +162,7 @@ def resolve_public(name: str, patterns: Sequence[str], *, offline: bool = False)
     match = HUB_ID.match(name)
     if match is None or path.is_absolute() or name.startswith("."):
         raise UsageError(f"{name!r} is no folder and no Hub id (owner/name)")
-    return _download(match["repo"], match["revision"], offline, patterns)
+    return download(match["repo"], match["revision"], patterns, offline=offline)
 
 
 def _checked(folder: ModelFolder) -> ModelFolder:
@@ -175,7 +175,8 @@ def _checked(folder: ModelFolder) -> ModelFolder:
     return folder
 
 
-def _download(repo: str, revision: str | None, offline: bool, patterns: Sequence[str] = PATTERNS) -> tuple[Path, str]:
+def download(repo: str, revision: str | None, patterns: Sequence[str], *, offline: bool) -> tuple[Path, str]:
+    """Files of a Hub repository that match `patterns`: their folder, and the commit. Raises as `resolve` does."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,

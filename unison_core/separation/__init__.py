@@ -1,0 +1,1 @@
+"""Recordings -> speech and effects stems."""

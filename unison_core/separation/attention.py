@@ -1,0 +1,46 @@
+"""Attention and rotation of the package's RoFormers, exchanged for torch's fused attention and a rotation in float32.
+
+The package turns queries by angles that it keeps in the precision of the activations, where bf16 holds no position
+above 256 exactly, and chooses attention kernels by a call that torch has deprecated. Neither change touches a weight.
+"""
+
+import torch
+import torch.nn.functional as F
+from bs_roformer.mel_band_roformer import Attention
+from einops import rearrange, repeat
+from torch import Tensor, nn
+
+
+class FusedAttend(nn.Module):
+    """softmax(q k^T / sqrt(d)) v for `(B, heads, N, d)`, by the fastest kernel of the device."""
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(q, k, v)
+
+
+class Rotation(nn.Module):
+    """Rotary positions 0, 1, 2, ... at the given frequencies; pairs are neighbours, as in the package."""
+
+    freqs: Tensor
+
+    def __init__(self, freqs: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("freqs", freqs.detach().float().clone(), persistent=False)
+
+    def rotate_queries_or_keys(self, t: Tensor) -> Tensor:
+        """`(..., N, d)` -> `(..., N, d)`, computed in float32 and cast back."""
+        positions = torch.arange(t.shape[-2], device=t.device, dtype=torch.float32)
+        angles = repeat(positions[:, None] * self.freqs, "n f -> n (f r)", r=2)
+        pairs = rearrange(t.float(), "... (f r) -> ... f r", r=2)
+        turned = torch.stack((-pairs[..., 1], pairs[..., 0]), dim=-1).flatten(-2)
+        return (t * angles.cos() + turned * angles.sin()).to(t.dtype)
+
+
+def use_fused_attention(model: nn.Module) -> None:
+    """Exchange both parts in every attention of `model`, in place; rotations that layers share stay shared."""
+    rotations: dict[int, Rotation] = {}
+    for module in model.modules():
+        if isinstance(module, Attention):
+            module.attend = FusedAttend()
+            old = module.rotary_embed
+            module.rotary_embed = rotations.setdefault(id(old), Rotation(old.freqs))

@@ -1,0 +1,66 @@
+"""Separators as configuration: a size is a YAML file in `presets/`; `nano` is bundled, `vocals` is the public one's."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from unison_core.config import from_mapping, read_yaml
+from unison_core.errors import UsageError
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeparatorConfig:
+    """A Mel-Band RoFormer and the stretch of sound that it sees at once."""
+
+    name: str
+    rate_hz: int
+    """Sample rate that the model works at."""
+    channels: int
+    """1: channels are separated one by one; 2: as a stereo pair."""
+    n_fft: int
+    hop: int
+    """Samples between spectra."""
+    bands: int
+    """Mel bands; each is one token per spectrum."""
+    dim: int
+    depth: int
+    """Pairs of a transformer along time and one along bands."""
+    heads: int
+    dim_head: int
+    mask_depth: int
+    """Hidden layers of a band's mask estimator."""
+    band_split: str
+    """`shape`: bands are normalised, as in the paper. `shape_and_level`: each token knows its band's level too."""
+    zero_dc: bool = False
+    """Whether the model removes what does not oscillate."""
+    window: int
+    """Samples that the model sees at once."""
+    overlap: int
+    """Samples that neighbouring windows share."""
+    fade: int
+    """Samples over which a window's weight rises and falls, at most `overlap`."""
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 2):
+            raise ValueError(f"channels={self.channels} is neither 1 nor 2")
+        if self.band_split not in ("shape", "shape_and_level"):
+            raise ValueError(f"band_split={self.band_split!r} is neither 'shape' nor 'shape_and_level'")
+        if not 0 < self.fade <= self.overlap < self.window:
+            raise ValueError(f"fade={self.fade}, overlap={self.overlap}, window={self.window} must ascend from 1")
+        if self.window % self.hop:
+            raise ValueError(f"hop={self.hop} must divide window={self.window}")
+
+    @property
+    def step(self) -> int:
+        """Samples from one window's start to the next's."""
+        return self.window - self.overlap
+
+
+def load_separator_preset(name: str) -> SeparatorConfig:
+    """Read a preset by name; raises UsageError naming those that exist."""
+    path = PRESETS / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in PRESETS.glob("*.yaml")))
+        raise UsageError(f"unknown separator preset {name!r}; there are: {known}")
+    return from_mapping(SeparatorConfig, read_yaml(path), path.name)

@@ -1,0 +1,86 @@
+"""A separator ready to work: windows of any rate and channel count -> the speech in them."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from bs_roformer.mel_band_roformer import MelBandRoformer
+from einops import rearrange, repeat
+from torch import Tensor
+from torch.nn.functional import pad
+
+from unison_core.separation.config import SeparatorConfig
+from unison_core.separation.mel_roformer import compile_parts, load_separator
+from unison_core.separation.resampling import resample, restore
+
+
+class Separator:
+    """Computes the speech of windows.
+
+    Attributes:
+        config: what the model is.
+        device, precision: where and in what it computes; bf16 leaves its ends and all spectra in float32.
+        batch: rows (of one or two channels) that are computed together.
+    """
+
+    def __init__(
+        self,
+        config: SeparatorConfig,
+        model: MelBandRoformer,
+        device: torch.device | str = "cpu",
+        precision: torch.dtype = torch.float32,
+        *,
+        batch: int = 4,
+        compiled: bool = False,
+    ) -> None:
+        if batch < 1:
+            raise ValueError(f"batch={batch} must be at least 1")
+        self.config, self.device, self.precision, self.batch = config, torch.device(device), precision, batch
+        self.model = model.to(self.device).eval()
+        self.compiled = compiled
+        if compiled:
+            compile_parts(self.model, dynamic=False)
+
+    @classmethod
+    def from_folder(
+        cls, folder: Path, device: torch.device | str = "cpu", precision: torch.dtype = torch.float32, *, batch: int = 4
+    ) -> "Separator":
+        """Load a folder that `unison train` or the package brought; raises UnisonError where it does not fit."""
+        return cls(*load_separator(folder), device, precision, batch=batch)
+
+    @torch.inference_mode()
+    def speech(self, windows: np.ndarray) -> np.ndarray:
+        """Float32 `(B, channels, n)` of one window's length in seconds, at any rate -> their speech, same shape."""
+        recording = torch.from_numpy(np.ascontiguousarray(windows)).to(self.device, torch.float32)
+        mix = resample(recording, self.config.window)
+        speech = torch.cat([self._rows(part) for part in self._to_rows(mix).split(self.batch)])
+        speech = self._from_rows(speech, mix)
+        made: np.ndarray = restore(speech, mix, recording).cpu().numpy()
+        return made
+
+    def _rows(self, rows: Tensor) -> Tensor:
+        """Model rows `(b, model channels, W)`; compiled code meets one batch size only."""
+        count = len(rows)
+        if self.compiled and count < self.batch:
+            rows = pad(rows, (0, 0, 0, 0, 0, self.batch - count))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
+            speech: Tensor = self.model(rows)
+        return speech.reshape(rows.shape)[:count].float()
+
+    def _to_rows(self, mix: Tensor) -> Tensor:
+        """`(B, C, W)` -> rows of the model's channels: one each, or pairs, the last of an odd number doubled."""
+        if self.config.channels == 1:
+            return rearrange(mix, "b c w -> (b c) 1 w")
+        if mix.shape[1] % 2:
+            mix = torch.cat((mix, mix[:, -1:]), dim=1)
+        return rearrange(mix, "b (c pair) w -> (b c) pair w", pair=2)
+
+    def _from_rows(self, rows: Tensor, mix: Tensor) -> Tensor:
+        if self.config.channels == 1:
+            return rearrange(rows, "(b c) 1 w -> b c w", b=len(mix))
+        speech = rearrange(rows, "(b c) pair w -> b (c pair) w", b=len(mix))
+        odd = mix.shape[1] % 2
+        if odd:
+            doubled = repeat(speech[:, -2:].mean(dim=1), "b w -> b 1 w")
+            speech = torch.cat((speech[:, :-2], doubled), dim=1)
+        return speech

@@ -1,0 +1,206 @@
+"""Training of a separator: mixtures of corpus stems, and the error of the speech stem in decibels under the mixture.
+
+    e = s' - s,    L = 0.7 E(e) + 0.3 E(Pe) + S,    E(e) = log10(|e|^2 / |x|^2 + 10^-4.5)
+    S = sum |STFT(e)| / sum |STFT(x)|,               P: first difference
+
+x is the mixture. The effects are the mixture without the speech, so their error is -e: one loss serves both stems, and
+it says the same of a stem that must be silent: the error's level under the input, down to -45 dB.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from unison_core.corpus.sample import CorpusItem
+from unison_core.evaluation.separation import si_sdr
+from unison_core.separation.config import load_separator_preset
+from unison_core.separation.mel_roformer import (
+    build_separator,
+    compile_parts,
+    load_separator,
+    save_separator,
+    uncompile_parts,
+)
+from unison_core.training.accelerate_setup import make_accelerator
+from unison_core.training.checkpoint import Stateful
+from unison_core.training.clock import Clock, set_learning_rate
+from unison_core.training.codec_run import CodecRun, CodecTrainingConfig, Sources, corpus_sources
+from unison_core.training.ema import EMA
+from unison_core.training.mixtures import MixtureConfig, make_mixtures
+from unison_core.training.spectral_loss import magnitude
+from unison_core.types import SFX, SPEECH
+
+QUIET = 1e-3
+"""A stem whose peak is below this (-60 dBFS) counts as silent."""
+ERROR_FLOOR = 10**-4.5
+WINDOWS = (256, 1024)
+"""Windows of the spectral term, in samples."""
+CHECK_SEED = 11
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeparatorTrainingConfig(CodecTrainingConfig):
+    """Training of a separator; `preset` names one of `separation/presets`."""
+
+    leave_out: tuple[str, ...] = ()
+    """Voices of the corpus whose speech is never trained on, so that strangers' voices can be measured."""
+    mixtures: MixtureConfig = field(default_factory=MixtureConfig)
+    compile: bool = False
+    """Compile the transformers on a GPU; takes a minute first, which `minutes` does not count."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Float16 waves `(samples,)` of a clip on the device; None where nothing sounds."""
+
+    speech: Tensor | None
+    sfx: Tensor | None
+
+
+class SeparationObjective(nn.Module):
+    """Losses of a batch of mixtures."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, speech: Tensor, mix: Tensor) -> dict[str, Tensor]:
+        """Scalars by name, `loss` among them, for `(B, samples)`."""
+        made = self.model(mix[:, None])[:, 0]
+        with torch.autocast(mix.device.type, enabled=False):
+            error = made.float() - speech
+            level, bright = _level(error, mix), _level(error.diff(dim=-1), mix.diff(dim=-1))
+            spectral = torch.stack([_spectral(error, mix, window) for window in WINDOWS]).mean()
+            return {"loss": 0.7 * level + 0.3 * bright + spectral, "error_db": 10 * level, "spectral": spectral}
+
+
+class SeparatorTask:
+    """The separator's side of `CodecRun`; entries are a clip's sounding stems."""
+
+    def __init__(self, config: SeparatorTrainingConfig, accelerator: Accelerator) -> None:
+        self.config, self.accelerator = config, accelerator
+        self.preset = load_separator_preset(config.preset)
+        self.model = build_separator(self.preset)
+        if self.preset.channels != 1:
+            raise ValueError(f"preset={config.preset!r} is stereo; the corpus trains mono separators")
+        if config.init_from:
+            self.model.load_state_dict(load_separator(Path(config.init_from))[1].state_dict())
+        self.model.to(accelerator.device)
+        optimizer = torch.optim.AdamW(
+            self.model.parameters(), config.lr, config.betas, weight_decay=config.weight_decay,
+            fused=accelerator.device.type == "cuda",
+        )  # fmt: skip
+        self.objective, self.optimizer = accelerator.prepare(SeparationObjective(self.model), optimizer)
+        self.ema = EMA(self.model, config.ema)
+        self.noise = torch.Generator(accelerator.device).manual_seed(config.seed * 7919 + accelerator.process_index)
+        self.parts: Mapping[str, Stateful] = {"model": self.model, "optimizer": self.optimizer, "ema": self.ema}
+        self.generators: Mapping[str, torch.Generator] = {"noise": self.noise}
+
+    def keep(self, item: CorpusItem) -> Entry | None:
+        stems = {name: self._wave(wave) for name, wave in item.clip.stems.items()}
+        if item.scene.voice in self.config.leave_out:
+            stems[SPEECH] = None
+        return Entry(stems[SPEECH], stems[SFX]) if any(wave is not None for wave in stems.values()) else None
+
+    def prepare(self, clock: Clock) -> None:
+        """Compile where that is wanted and possible; the clock begins afterwards."""
+        if self.config.compile and self.accelerator.device.type == "cuda":
+            try:
+                compile_parts(self.model, dynamic=False)
+                self._backward(torch.randn(2, self.config.batch, self.preset.window, device=self.accelerator.device))
+            except Exception as error:  # compilers fail in many ways, and training does not need one
+                print(f"training without compilation: {' '.join(str(error).split())[:200]}", file=sys.stderr)
+                uncompile_parts(self.model)
+            self.optimizer.zero_grad(set_to_none=True)
+        clock.start()
+
+    def begin(self, entries: Sequence[Entry]) -> None:
+        """Nothing depends on the data's statistics."""
+
+    def step(self, entries: Sequence[Entry], clock: Clock) -> Mapping[str, Tensor]:
+        set_learning_rate(self.optimizer, self.config.lr * clock.cosine(self.config.warmup))
+        losses = self._backward(self._mixtures(entries))
+        norm = self.accelerator.clip_grad_norm_(self.objective.parameters(), self.config.max_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.ema.update(clock.step)
+        return {**losses, "grad_norm": torch.as_tensor(norm)}
+
+    @torch.no_grad()
+    def check(self, entries: Sequence[Entry]) -> Mapping[str, float]:
+        """Of held-out mixtures at 0 dB: improvement of both stems; of lone stems: how far down the other one is."""
+        found: dict[str, list[float]] = {}
+        with self.ema.applied(), torch.compiler.set_stance("force_eager"):  # every length would be compiled anew
+            self.model.eval()
+            for entry in entries:
+                for name, value in self._check(entry).items():
+                    found.setdefault(name, []).append(value)
+            self.model.train()
+        return {f"held_out_{name}": sum(values) / len(values) for name, values in found.items()}
+
+    def export(self, folder: Path, entries: Sequence[Entry]) -> None:
+        save_separator(folder, self.preset, self.ema.state_dict_of(self.model))
+
+    def _mixtures(self, entries: Sequence[Entry]) -> Tensor:
+        """Speech and mixture, `(2, B, samples)`."""
+        silence = [torch.zeros(self.preset.window, device=self.accelerator.device)]
+        made = make_mixtures(
+            [entry.speech for entry in entries if entry.speech is not None] or silence,
+            [entry.sfx for entry in entries if entry.sfx is not None] or silence,
+            len(entries), self.preset.window, self.preset.rate_hz, self.config.mixtures, self.noise,
+        )  # fmt: skip
+        return torch.stack((made.speech, made.mix))
+
+    def _backward(self, speech_and_mix: Tensor) -> dict[str, Tensor]:
+        losses: dict[str, Tensor] = self.objective(*speech_and_mix)
+        self.accelerator.backward(losses["loss"])
+        return losses
+
+    def _check(self, entry: Entry) -> dict[str, float]:
+        given = {SPEECH: entry.speech, SFX: entry.sfx}
+        stems = {name: wave.float() for name, wave in given.items() if wave is not None}
+        found = {}
+        for name, wave in stems.items():
+            speech = self.model(wave[None, None])[0, 0]
+            wrong = wave - speech if name == SPEECH else speech
+            found[f"{name}_alone_db"] = float(20 * (wave.norm() / wrong.norm().clamp(min=1e-9)).log10())
+        if len(stems) == 2:
+            stems[SFX] = stems[SFX] * stems[SPEECH].norm() / stems[SFX].norm()
+            mix = stems[SPEECH] + stems[SFX]
+            speech = self.model(mix[None, None])[0, 0]
+            for name, made in ((SPEECH, speech), (SFX, mix - speech)):
+                found[f"{name}_si_sdri"] = float(si_sdr(made, stems[name]) - si_sdr(mix, stems[name]))
+        return found
+
+    def _wave(self, wave) -> Tensor | None:  # type: ignore[no-untyped-def]
+        tensor = torch.from_numpy(wave)
+        return tensor.to(self.accelerator.device, torch.float16) if float(tensor.abs().max()) > QUIET else None
+
+
+def train_separator(config: SeparatorTrainingConfig, sources: Sources | None = None) -> Path:
+    """Train a separator; returns its folder. `sources` replaces the procedural corpus."""
+    clock = Clock(config.steps, config.minutes)
+    accelerator = make_accelerator(config)
+    sources = sources or corpus_sources(config, accelerator.process_index, video=False)
+    task = SeparatorTask(config, accelerator)
+    task.prepare(clock)
+    return CodecRun(config, None, accelerator, task, sources, clock).run()
+
+
+def _level(error: Tensor, mix: Tensor) -> Tensor:
+    """Mean of log10(|e|^2 / |x|^2 + floor); rows of digital silence say nothing."""
+    power = mix.square().sum(dim=-1)
+    ratio = error.square().sum(dim=-1) / power.clamp(min=1e-8)
+    return torch.where(power > 1e-8, (ratio + ERROR_FLOOR).log10(), 0.0).mean()
+
+
+def _spectral(error: Tensor, mix: Tensor, window: int) -> Tensor:
+    """Mean ratio of summed spectral magnitudes."""
+    hann = torch.hann_window(window, device=mix.device)
+    sums = [magnitude(wave, hann).sum(dim=(1, 2)) for wave in (error, mix)]
+    return (sums[0] / sums[1].clamp(min=1e-2)).mean()
