@@ -177,3 +177,15 @@ def test_what_does_not_go_together_is_refused(small_5b: Path) -> None:
     for wrong in ({"guidance_interval": (0.9, 0.2)}, {"cache_every": 0}):
         with pytest.raises(UsageError):
             pipeline.generate(**SPEC, **wrong)
+
+
+def test_a_caption_is_read_to_its_end_or_said_so(small_5b: Path) -> None:
+    """The toy reads 24 bytes for the picture and 77 for the sound."""
+    result = CliRunner().invoke(app, ["generate", "--model", str(small_5b), "--device", "cpu", "-c", "A bell " * 5,
+                                      "-d", "1.2"])  # fmt: skip
+    assert result.exit_code == 2
+    assert "the caption is 11 tokens longer than the 24 that umT5 reads" in " ".join(result.stderr.split())
+    from unison_core.text.caption_features import unheard_tokens
+
+    assert unheard_tokens(small_5b, "A bell") == 0
+    assert unheard_tokens(small_5b, "b" * 80) == 5

@@ -130,12 +130,14 @@ def _ready(source: ModelFolder, run: Run, folder: Path, spec: ClipSpec, watcher:
     check_writable(folder, int(frames * spec.size[0] * spec.size[1] * 3 * RAW_VIDEO_SHARE) + 1_000_000)
     device = choose_device(world().device(run.device))
     dtype = choose_precision(run.precision, device)
+    from unison_core.pipelines.captions import check_captions
     from unison_core.pipelines.loading import check_model
     from unison_core.pipelines.planning import plan_for
     from unison_core.pipelines.unison_pipeline import UnisonPipeline
 
     plan = plan_for(source.preset, spec, device, dtype, run.memory)
     check_model(source)
+    check_captions(source, spec)
     if device.type != "cpu" or run.memory != "auto":
         watcher.info(plan.describe())
     with watcher.busy(f"loading {source.name} on {device}"):

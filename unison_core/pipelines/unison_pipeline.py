@@ -20,6 +20,7 @@ from unison_core.media.mix import Mixed, mix_stems
 from unison_core.media.onsets import onsets_s
 from unison_core.model.fp8 import quantise_blocks
 from unison_core.pipelines.attention_backend import fastest_attention
+from unison_core.pipelines.captions import check_captions, heard
 from unison_core.pipelines.checks import check_outputs
 from unison_core.pipelines.compiling import keep_compiled
 from unison_core.pipelines.device import PRECISIONS, choose_device, choose_precision, device_name
@@ -133,6 +134,7 @@ class UnisonPipeline:
     @torch.inference_mode()
     def _generate(self, spec: ClipSpec, progress: Progress | None) -> Generation:
         watch = Stopwatch(self.device)
+        check_captions(self.source, spec)
         with watch.part("text"):
             text = self._text(Prompt(caption=spec.caption, transcript=spec.transcript, span_s=spec.span_s), spec)
             null = self._text(Prompt(caption=spec.negative), spec, dropped=True)
@@ -253,7 +255,7 @@ class UnisonPipeline:
         """Measure the clip and write down how it was made."""
         fps, rate_hz = self.preset.timing.fps, self.preset.timing.sample_rate_hz
         with watch.part("check"):
-            checks = check_outputs(spec, frames, fps, mixed, rate_hz)
+            checks = (*check_outputs(spec, frames, fps, mixed, rate_hz), *heard(self.source, spec))
             single = {stream: latents[stream][0].cpu() for stream in STREAMS}
             hashes = content_hashes(frames, {**mixed.stems, "mix": mixed.mix}, single)
             onsets = onsets_s(mixed.stems[SFX], rate_hz)

@@ -8,7 +8,8 @@ encoders are read when they are first needed, work for a moment, and leave the d
 """
 
 import html
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from functools import cache, reduce
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from typing import Any
 import ftfy
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from unison_core.errors import UnisonError
+from unison_core.errors import UnisonError, UsageError
 from unison_core.types import CaptionFeatures
+from unison_core.weights.host_weights import HostWeights
 
 VIDEO_FOLDER, AUDIO_FOLDER = "caption_video", "caption_audio"
 """Where a model folder keeps umT5 and CLIP's text tower, as transformers reads them."""
@@ -46,7 +48,7 @@ class UMT5Captions:
 
         self.length = length
         self.tokenizer = _tokenizer(folder)
-        self.model = _loaded(UMT5EncoderModel, folder, dtype)
+        self.model = _load_strictly(UMT5EncoderModel, folder, dtype)
 
     def __call__(self, captions: Sequence[str]) -> Tensor:
         """Features `(B, length, d_model)`, zero behind each caption's end mark."""
@@ -66,7 +68,7 @@ class CLIPCaptions:
         from transformers import CLIPTextModel
 
         self.tokenizer = _tokenizer(folder)
-        self.model = _loaded(CLIPTextModel, folder, dtype)
+        self.model = _load_strictly(CLIPTextModel, folder, dtype)
         self.length: int = self.model.config.max_position_embeddings
 
     def __call__(self, captions: Sequence[str]) -> Tensor:
@@ -94,6 +96,7 @@ class CaptionEncoders:
     def __init__(self, folder: Path, length: int, device: torch.device, dtype: torch.dtype) -> None:
         self.folder, self.length, self.device, self.dtype = folder, length, device, dtype
         self._encoders: tuple[UMT5Captions, CLIPCaptions] | None = None
+        self._waiting: dict[UMT5Captions | CLIPCaptions, HostWeights] = {}
         self._known: dict[str, CaptionFeatures] = {}
 
     @torch.inference_mode()
@@ -113,21 +116,21 @@ class CaptionEncoders:
         return reduce(CaptionFeatures.stack, rows)
 
     def _run(self, encoder: "UMT5Captions | CLIPCaptions", captions: Sequence[str]) -> Tensor:
-        model: nn.Module = encoder.model
-        model.to(self.device)
-        try:
+        if self.device.type == "cpu":
+            return encoder(captions)
+        if encoder not in self._waiting:
+            with torch.inference_mode(False):
+                self._waiting[encoder] = HostWeights.of(encoder.model, self.device)
+        with self._waiting[encoder].on_device():
             return encoder(captions).cpu()
-        finally:
-            model.to("cpu")
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
 
     def _loaded(self) -> "tuple[UMT5Captions, CLIPCaptions]":
         if self._encoders is None:
-            self._encoders = (
-                UMT5Captions(self.folder / VIDEO_FOLDER, self.length, self.dtype),
-                CLIPCaptions(self.folder / AUDIO_FOLDER, self.dtype),
-            )
+            with torch.inference_mode(False):
+                self._encoders = (
+                    UMT5Captions(self.folder / VIDEO_FOLDER, self.length, self.dtype),
+                    CLIPCaptions(self.folder / AUDIO_FOLDER, self.dtype),
+                )
         return self._encoders
 
 
@@ -148,12 +151,22 @@ def _tokenizer(folder: Path) -> Any:
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
-def caption_tokens(folder: Path, caption: str) -> int:
-    """Tokens of a caption that umT5 would read, its end mark included; needs no weights."""
-    return len(_tokenizer(folder / VIDEO_FOLDER)(clean(caption)).input_ids)
+def check_length(folder: Path, captions: Mapping[str, str], length: int) -> None:
+    """Raise UsageError for a caption, by what it is called, that umT5 would not read to its end; needs no weights."""
+    for name, caption in captions.items():
+        over = len(_tokenizer(folder / VIDEO_FOLDER)(clean(caption)).input_ids) - length
+        if over > 0:
+            raise UsageError(f"the {name} is {over} tokens longer than the {length} that umT5 reads: shorten it")
 
 
-def _loaded(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
+def unheard_tokens(folder: Path, caption: str) -> int:
+    """Tokens at the end of a caption that CLIP, and so the audio branch, does not read; needs no weights."""
+    config = json.loads((folder / AUDIO_FOLDER / "config.json").read_text(encoding="utf-8"))
+    count = len(_tokenizer(folder / AUDIO_FOLDER)(clean(caption).lower()).input_ids)
+    return max(0, count - int(config["max_position_embeddings"]))
+
+
+def _load_strictly(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     """A transformers model with every tensor from the folder; raises UnisonError where one is missing or foreign."""
     try:
         model, report = kind.from_pretrained(

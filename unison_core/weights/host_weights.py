@@ -24,9 +24,11 @@ class HostWeights:
     def __init__(self, tensors: Iterable[Tensor], device: torch.device) -> None:
         self.device = device
         self.tensors = list({id(t): t for t in tensors}.values())
-        self.host = [_to_host(t.data, device) for t in self.tensors]
+        self.host: list[Tensor] = []
         self._lent: list[Tensor] | None = None
-        self.drop()
+        for tensor in self.tensors:  # one at a time, so that the host holds nothing twice
+            tensor.data = _to_host(tensor.data, device)
+            self.host.append(tensor.data)
 
     @classmethod
     def of(cls, module: nn.Module, device: torch.device, but: Sequence[nn.Module] = ()) -> "HostWeights":
@@ -103,8 +105,9 @@ class BlockStream:
     def enter(self, i: int) -> None:
         """Bring block i, and start copying the next."""
         self._prefetch(i)
-        if self._copies is not None:
-            torch.cuda.current_stream(self.device).wait_event(self._ready.pop(i))
+        copied = self._ready.pop(i, None)
+        if copied is not None:
+            torch.cuda.current_stream(self.device).wait_event(copied)
         self.weights[i].lend()
         self._prefetch((i + 1) % len(self.weights))
 
