@@ -13,6 +13,7 @@ from unison_core.errors import UsageError
 from unison_core.pipelines import memory_plan
 from unison_core.pipelines.memory_plan import MODES, Needs, arrangements, needs, plan_memory, smaller
 from unison_core.pipelines.workload import forward_flops
+from unison_core.weights.scratch_captions import configs
 
 GB = 10**9
 NEED = Needs(captions=11 * GB, joint=13 * GB, blocks=10 * GB, codecs=4 * GB, row=3 * GB, decode=11 * GB,
@@ -60,6 +61,14 @@ def test_needs_grow_with_the_clip_and_weights_are_counted_exactly(preset) -> Non
     assert short.joint == long.joint
     assert needs(preset, (64, 64), 29, torch.float32).joint == 2 * short.joint
     assert long.decode_tiled <= needs(preset, (128, 128), 125, torch.bfloat16).decode_tiled
+
+
+def test_caption_encoders_are_counted_as_transformers_builds_them() -> None:
+    preset = load_preset("5b")
+    with torch.device("meta"):
+        umt5, clip = (kind(config) for _, kind, config, _ in configs(preset.model))
+    assert sum(p.numel() for p in umt5.parameters()) == memory_plan.UMT5_PARAMETERS[4096]
+    assert sum(p.numel() for p in clip.parameters()) == memory_plan.CLIP_PARAMETERS[1024]
 
 
 def test_a_cap_on_the_process_counts_as_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ USABLE = 0.92
 """Share of the free memory that a plan may fill: allocators leave gaps."""
 UMT5_PARAMETERS = {4096: 5_680_910_336}
 """Of the caption encoders by the width of the video branch's features; small ones are left out of account."""
-CLIP_PARAMETERS = {1024: 354_032_641}
+CLIP_PARAMETERS = {1024: 352_984_064}
 ROWS = 2
 """A guided step computes the prompt and what guidance moves away from, together or in turn."""
 TILE_PIXELS = 256
