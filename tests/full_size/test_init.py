@@ -8,19 +8,23 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import WanTransformer3DModel
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from unison_cli.app import app
+from unison_core.config import load_preset
 from unison_core.errors import UnisonError, UsageError
+from unison_core.model.audio_branch import AudioBranch
 from unison_core.model.unison import Unison
+from unison_core.pipelines.loading import check_model
 from unison_core.training.flow_training import build_model
 from unison_core.weights import from_mmaudio, from_wan
 from unison_core.weights.checksums import CHECKSUMS_FILE
 from unison_core.weights.from_public import Sources, make_folder
 from unison_core.weights.initialise import joint_tensors
-from unison_core.weights.lazy import of_tensor
+from unison_core.weights.lazy import LazyTensor, of_tensor
 from unison_core.weights.licences import read_sources
 from unison_core.weights.resolve import PRESET_FILE, resolve
 from unison_core.weights.tensors import read_tensors
@@ -214,3 +218,49 @@ def test_what_does_not_fit_is_named(preset, public: dict[str, str], tmp_path: Pa
 def test_hashes_are_written_for_every_weights_file(small_5b: Path) -> None:
     table = json.loads((small_5b / CHECKSUMS_FILE).read_text())
     assert set(table) == {str(f.relative_to(small_5b)) for f in small_5b.rglob("*.safetensors")}
+
+
+def test_a_trained_folder_takes_over_what_belongs_to_it(small_5b: Path, preset, tmp_path: Path, monkeypatch) -> None:
+    """Encoders, tokens and licences go along, large files as links; stale hashes go."""
+    from unison_core.weights import save
+
+    monkeypatch.setattr(save, "LINK_ABOVE_BYTES", 10_000)
+    out = tmp_path / "trained"
+    out.mkdir()
+    (out / CHECKSUMS_FILE).write_text("{}")
+    for _ in range(2):
+        save.save_model(out, preset, read_tensors(small_5b), codecs=small_5b, dtype=torch.bfloat16)
+    names = {str(file.relative_to(out)) for file in out.rglob("*") if file.is_file()}
+    assert names == {str(f.relative_to(small_5b)) for f in small_5b.rglob("*") if f.is_file()} - {CHECKSUMS_FILE}
+    assert (out / "caption_video/model.safetensors").samefile(small_5b / "caption_video/model.safetensors")
+    assert not (out / "transcript_tokens.txt").samefile(small_5b / "transcript_tokens.txt")
+    assert read_sources(out) == read_sources(small_5b)
+    check_model(resolve(str(out)))
+
+
+def test_at_full_size_every_public_tensor_has_its_place() -> None:
+    """5b against the shapes of the public classes, without their values: 7 + 14 audio blocks, 30 of Wan."""
+    preset = load_preset("5b")
+    audio = replace(preset.model.audio, fused_blocks=14)
+    video = preset.model.video
+    with torch.device("meta"):
+        wan = WanTransformer3DModel(patch_size=video.patch, num_attention_heads=24, attention_head_dim=128,
+                                    in_channels=48, out_channels=48, text_dim=4096, freq_dim=256, ffn_dim=14336,
+                                    num_layers=30)  # fmt: skip
+        mmaudio = AudioBranch(audio, preset.model.transcript.out_dim)
+    states = {"video": wan.state_dict(), "audio": {
+        k: t for k, t in mmaudio.state_dict().items() if not k.startswith(("couplings.", "transcript_"))
+    }}  # fmt: skip
+    assert round(sum(t.numel() for t in states["audio"].values()) / 1e6, 1) == 1030.5  # and 0.1M that are no weights
+    lazy = {b: {k: LazyTensor(tuple(t.shape), torch.float32, unread) for k, t in s.items()} for b, s in states.items()}
+    tensors, accounts = joint_tensors(preset, lazy, seed=0, dtype=torch.bfloat16)
+    assert not accounts["video"].new
+    assert not accounts["video"].unused
+    assert not accounts["audio"].unused
+    extra = {name for name in accounts["audio"].new if "fused_blocks" in name}
+    assert {name.split(".")[2] for name in extra} == {"14", "15"}
+    assert sum(t.nbytes for t in tensors.values()) == 2 * 6_599_380_538
+
+
+def unread() -> torch.Tensor:
+    raise AssertionError("accounting reads no weights")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -98,7 +99,8 @@ def _read_one(file: Path, key: str) -> Tensor:
 def _open_pickle(file: Path) -> dict[str, LazyTensor]:
     """Tensors of a torch file; only tensors are unpickled, never code, and the file is mapped, not read."""
     try:
-        state: Any = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+        mapped = is_zipfile(file)  # the form before PyTorch 1.6 cannot be mapped
+        state: Any = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
     except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
         raise damaged(file, error) from error
     for key in WRAPPERS:
