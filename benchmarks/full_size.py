@@ -1,6 +1,6 @@
 """Prints what the full size costs on this machine, with its ceilings and diffusers' Wan2.2 in the same run.
 
-    python benchmarks/full_size.py                                   everything that one GPU shows, about ten minutes
+    python benchmarks/full_size.py                                   everything that one GPU shows
     python benchmarks/full_size.py --parts ceilings,forward          some of it
     torchrun --nproc-per-node 2 benchmarks/full_size.py --parts parallel
 

@@ -134,6 +134,15 @@ def filled(module: Any, device: torch.device) -> Any:
     return module.eval().requires_grad_(False)
 
 
+def steady(module: Any, device: torch.device) -> Any:
+    """A module of the meta device whose weights are one small number: made at once, for parts that are only timed."""
+    module.to_empty(device=device)
+    with torch.no_grad():
+        for p in module.parameters():
+            p.fill_(1.0 if p.ndim < 2 else 0.01)
+    return module.eval().requires_grad_(False)
+
+
 def inputs(bench: Bench, model: Unison, rows: int = 1) -> tuple[dict[str, Tensor], dict[str, Tensor], Any]:
     """Noisy latents, noise levels and conditions of a forward."""
     with bench.device:

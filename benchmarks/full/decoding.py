@@ -9,6 +9,7 @@ from full.bench import Bench, filled, psnr
 from unison_core.codecs import video_vae
 
 DECODE_S, EQUAL_DB = 3.0, 45.0
+TRIES = 2
 
 
 @torch.inference_mode()
@@ -32,8 +33,10 @@ def run(bench: Bench) -> None:
         return inside
 
     def show(name: str, call: Callable[[], Tensor], judged: bool = True) -> None:
-        quality = psnr(call().float().clamp(-1, 1).cpu(), exact)
-        seconds, peak = bench.seconds(call), bench.peak_bytes(call)
+        kept: list[Tensor] = []
+        peak = bench.peak_bytes(lambda: kept.append(call().float().clamp(-1, 1).cpu()))
+        quality = psnr(kept.pop(), exact)
+        seconds = min(bench.once(call) for _ in range(min(TRIES, bench.repeats)))
         asked = f"at most {DECODE_S:g} s within {EQUAL_DB:g} dB" if judged else ""
         passed = seconds <= DECODE_S and quality >= EQUAL_DB if judged else None
         bench.add("decoding", f"{name} ({quality:.1f} dB, {peak / 1e9:.1f} GB)", seconds, "s", asked, passed)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from full.bench import Bench, filled, random_model
+from full.bench import Bench, random_model, steady
 from unison_core.codecs.codec import Codec
 from unison_core.pipelines.loading import Loaded
 from unison_core.pipelines.memory_plan import FULL, MemoryPlan
@@ -54,7 +54,7 @@ def random_captions(bench: Bench, plan: MemoryPlan) -> CaptionEncoders | None:
     for kind, (name, cls, config, first) in zip((UMT5Captions, CLIPCaptions), configs(bench.preset.model), strict=True):
         with torch.device("meta"):
             shell = cls(config)
-        model = filled(shell.to(bench.dtype), torch.device("cpu"))
+        model = steady(shell.to(bench.dtype), torch.device("cpu"))
         for buffer_name, buffer in model.named_buffers():
             if buffer_name.endswith("position_ids"):
                 buffer.copy_(torch.arange(buffer.shape[-1]).expand_as(buffer))
