@@ -16,7 +16,7 @@ def test_every_part_prints_its_rows(preset_file: Path, tmp_path: Path, monkeypat
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(sys, "argv", [
         "full_size.py", "--preset", str(preset_file), "--device", "cpu", "--precision", "fp32", "--size", "64x64",
-        "--frames", "61", "--steps", "2", "--repeats", "1", "--no-compile", "--json", str(tmp_path / "rows.json"),
+        "--frames", "49", "--steps", "2", "--repeats", "1", "--no-compile", "--json", str(tmp_path / "rows.json"),
     ])  # fmt: skip
     assert full_size.main() in (0, 1)
     rows = json.loads((tmp_path / "rows.json").read_text())["rows"]

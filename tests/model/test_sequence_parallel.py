@@ -1,6 +1,5 @@
-"""Two processes that share a clip's tokens compute what one process computes."""
+"""Two processes that share a clip's tokens, or the rows of a guided step, compute what one process computes."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,10 @@ from test_unison import AUDIO_STREAMS, FRAMES, inputs, text, tiny_preset, wake_n
 
 from unison_core.model.sequence_parallel import SequenceParallel
 from unison_core.model.unison import Unison
+
+SIDES = {"16 tokens a frame": 8, "9 tokens a frame": 6}
+"""Even and uneven shares."""
+ROWS = "rows of a guided step"
 
 
 def build() -> Unison:
@@ -24,43 +27,53 @@ def build() -> Unison:
     return model
 
 
-def work(rank: int, size: int, folder: str, width: int, mode: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=size)
-    try:
-        model = build()
-        latents, sigmas = crop(model, width)
-        if mode == "sequence":
-            model.split(SequenceParallel())
-            with torch.no_grad():
-                out = model(latents, sigmas, model.encode(text(), FRAMES))
-        else:
-            from unison_core.pipelines.parallel import SplitRows
+def crop(model: Unison, side: int):
+    latents, sigmas = inputs(model)
+    return {**latents, "video": latents["video"][..., :side, :side]}, sigmas
 
-            split = SplitRows(model)
-            with torch.no_grad():
-                out = split(latents, sigmas, split.encode(text(), FRAMES))
-        torch.save(dict(out), f"{folder}/{rank}.pt")
+
+@torch.no_grad()
+def work(rank: int, folder: str) -> None:
+    """One of two processes: all cases, written to a file."""
+    from unison_core.pipelines.parallel import SplitRows
+
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    try:
+        model, found = build(), {}
+        split = SplitRows(model)
+        latents, sigmas = crop(model, 8)
+        found[ROWS] = dict(split(latents, sigmas, split.encode(text(), FRAMES)))
+        model.split(SequenceParallel())
+        for name, side in SIDES.items():
+            latents, sigmas = crop(model, side)
+            found[name] = dict(model(latents, sigmas, model.encode(text(), FRAMES)))
+        torch.save(found, f"{folder}/{rank}.pt")
     finally:
         dist.destroy_process_group()
 
 
-def crop(model: Unison, width: int):
-    latents, sigmas = inputs(model)
-    return {**latents, "video": latents["video"][..., :width, :width]}, sigmas
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+    folder = tmp_path_factory.mktemp("parallel")
+    mp.spawn(work, args=(str(folder),), nprocs=2)
+    return [torch.load(Path(folder) / f"{rank}.pt") for rank in range(2)]
 
 
 @pytest.mark.skipif(not dist.is_gloo_available(), reason="PyTorch without gloo")
-@pytest.mark.parametrize(("width", "mode"), [(8, "sequence"), (6, "sequence"), (8, "guidance")],
-                         ids=["16 tokens a frame", "9 tokens a frame", "rows of a guided step"])  # fmt: skip
-def test_two_processes_compute_what_one_does(tmp_path: Path, width: int, mode: str) -> None:
+@pytest.mark.parametrize("case", [*SIDES, ROWS])
+@torch.no_grad()
+def test_two_processes_compute_what_one_does(found: list[dict], case: str) -> None:
     model = build()
-    latents, sigmas = crop(model, width)
-    with torch.no_grad():
-        expected = model(latents, sigmas, model.encode(text(), FRAMES))
-    os.environ.pop("MASTER_ADDR", None)
-    mp.spawn(work, args=(2, str(tmp_path), width, mode), nprocs=2)
+    latents, sigmas = crop(model, SIDES.get(case, 8))
+    expected = model(latents, sigmas, model.encode(text(), FRAMES))
     for rank in range(2):
-        found = torch.load(tmp_path / f"{rank}.pt")
         for stream in ("video", *AUDIO_STREAMS):
-            torch.testing.assert_close(found[stream], expected[stream], atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(found[rank][case][stream], expected[stream], atol=1e-4, rtol=1e-4)
+
+
+def test_heads_must_divide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dist, "get_rank", lambda group=None: 0)
+    monkeypatch.setattr(dist, "get_world_size", lambda group=None: 3)
+    with pytest.raises(ValueError, match="3 processes must divide 2 heads"):
+        build().split(SequenceParallel())
