@@ -22,6 +22,8 @@ def generate(
     shift: options.Shift = None,
     lead: options.Lead = "none",
     lead_amount: options.LeadAmount = None,
+    guidance_interval: options.GuidanceInterval = None,
+    cache_every: options.CacheEvery = 1,
     speech_gain: options.SpeechGain = 0.0,
     sfx_gain: options.SfxGain = 0.0,
     duck: options.Duck = 0.0,
@@ -29,7 +31,12 @@ def generate(
     model: options.Model = "unison-nano",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    memory: options.Memory = "auto",
+    parallel: options.Parallel = "auto",
+    compile: options.Compile = False,
+    fp8: options.FP8 = False,
     offline: options.Offline = False,
+    dry_run: options.DryRun = False,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     preview: options.Preview = False,
@@ -44,16 +51,29 @@ def generate(
 
     Writes video.mp4, mix.wav, speech.wav, sfx.wav and unison.json into the output folder and prints its path.
     """
+    from unison_core.errors import UsageError
+    from unison_core.pipelines.processes import world
     from unison_core.pipelines.runs import Run
 
     request = clip_request(
         caption=caption, transcript=transcript, negative=negative, duration=duration, size=size, span=span, seed=seed,
         steps=steps, text_scale=text_scale, sync_scale=sync_scale, shift=shift, lead=lead, lead_amount=lead_amount,
-        speech_gain=speech_gain, sfx_gain=sfx_gain, duck=duck, lufs=lufs,
-        given={"image": image, "reference_audio": reference_audio},
+        guidance_interval=guidance_interval, cache_every=cache_every, speech_gain=speech_gain, sfx_gain=sfx_gain,
+        duck=duck, lufs=lufs, given={"image": image, "reference_audio": reference_audio},
     )  # fmt: skip
+    output = Output(json=json, quiet=quiet or not world().first, debug=debug)
+    if dry_run:
+        if prompts is not None:
+            raise UsageError("--dry-run tells of one clip: give its words instead of --prompts")
+        from unison_core.pipelines import dry_run as planned
+
+        plan = planned.dry_run(
+            request, model=model, device=device, precision=precision, memory=memory, offline=offline
+        )  # fmt: skip
+        output.result(plan.to_mapping(), "\n".join(plan.lines()))
+        return
     run = Run(
         model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview,
-        gates=gates,
+        gates=gates, memory=memory, parallel=parallel, compile=compile, fp8=fp8,
     )  # fmt: skip
-    make_clips("generate", request, run, prompts, out, Output(json=json, quiet=quiet, debug=debug))
+    make_clips("generate", request, run, prompts, out, output)

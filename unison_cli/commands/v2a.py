@@ -48,6 +48,7 @@ def v2a(
     Writes video.mp4, mix.wav, speech.wav, sfx.wav and unison.json into the output folder and prints its path.
     """
     from unison_core.errors import UsageError
+    from unison_core.pipelines.processes import world
     from unison_core.pipelines.runs import Run
 
     if prompts is None and not video:
@@ -61,4 +62,5 @@ def v2a(
         },
     )  # fmt: skip
     run = Run(model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview)
-    make_clips("v2a", request, run, prompts, out, Output(json=json, quiet=quiet, debug=debug))
+    output = Output(json=json, quiet=quiet or not world().first, debug=debug)
+    make_clips("v2a", request, run, prompts, out, output)
