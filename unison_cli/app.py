@@ -12,6 +12,7 @@ import typer
 from unison_cli.commands.a2v import a2v
 from unison_cli.commands.corpus import corpus
 from unison_cli.commands.doctor import doctor
+from unison_cli.commands.eval import evaluate
 from unison_cli.commands.export import export
 from unison_cli.commands.generate import generate
 from unison_cli.commands.models import models
@@ -55,6 +56,7 @@ def unison(
 
 for command in (generate, a2v, v2a, separate, replay, train, corpus, prepare, export, models, doctor):
     app.command()(command)
+app.command("eval")(evaluate)
 
 
 def main() -> None:

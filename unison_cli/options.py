@@ -129,6 +129,9 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is th
 Preview = Annotated[
     bool, typer.Option("--preview", help="Write preview.png: frames over spectrograms.", rich_help_panel=REPORT)
 ]
+Gates = Annotated[
+    bool, typer.Option("--gates", help="Write gates.json: the gates by block and step.", rich_help_panel=REPORT)
+]
 Json = Annotated[bool, typer.Option("--json", help="Results as JSON, one object per item.", rich_help_panel=REPORT)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=REPORT)]
 Debug = Annotated[

@@ -33,6 +33,7 @@ def generate(
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     preview: options.Preview = False,
+    gates: options.Gates = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -51,5 +52,8 @@ def generate(
         speech_gain=speech_gain, sfx_gain=sfx_gain, duck=duck, lufs=lufs,
         given={"image": image, "reference_audio": reference_audio},
     )  # fmt: skip
-    run = Run(model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview)
+    run = Run(
+        model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview,
+        gates=gates,
+    )  # fmt: skip
     make_clips("generate", request, run, prompts, out, Output(json=json, quiet=quiet, debug=debug))

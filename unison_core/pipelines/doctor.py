@@ -17,6 +17,7 @@ NEEDED = ("torch", "torchaudio", "diffusers", "transformers", "safetensors", "so
 OPTIONAL = {
     "skia": ("skia-python", "drawing the corpus: pip install -e '.[corpus]', and the system's libgl1, libfontconfig1"),
     "pocketsphinx": ("pocketsphinx", "word errors in evaluation: pip install -e '.[eval]'"),
+    "cv2": ("opencv-python-headless", "optical flow and faces in evaluation: pip install -e '.[eval]'"),
     "jiwer": ("jiwer", "word errors in evaluation: pip install -e '.[eval]'"),
 }
 """Module, distribution, and what it is for."""

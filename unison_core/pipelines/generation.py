@@ -19,6 +19,7 @@ from unison_core.types import SFX, SPEECH
 from unison_core.weights.resolve import sha256
 
 RECORD = "unison.json"
+GATES = "gates.json"
 VIDEO_FILE, MIX_FILE, PREVIEW_FILE = "video.mp4", "mix.wav", "preview.png"
 
 
@@ -35,6 +36,7 @@ class Generation:
         metadata: the provenance record; JSON data.
         latents: latents by stream, `(C, T, H, W)` and `(N, C)`, float32.
         source: the video that was given, whose own picture `save` writes; `frames` are what the model saw of it.
+        gates: the gates by block and step (`gate_record.py`), where they were asked for.
     """
 
     frames: np.ndarray
@@ -46,6 +48,7 @@ class Generation:
     metadata: Mapping[str, Any]
     latents: Mapping[str, Tensor] = field(repr=False)
     source: SourcePicture | None = None
+    gates: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def warnings(self) -> list[str]:
@@ -79,6 +82,8 @@ class Generation:
                 from unison_core.media.preview import write_png
 
                 write_png(partial / PREVIEW_FILE, self.preview())
+            if self.gates is not None:
+                (partial / GATES).write_text(json.dumps(self.gates) + "\n", encoding="utf-8")
             record = {**self.metadata, "files": {name: sha256(partial / name) for name in waves}}
             if self.source is None:
                 write_mp4(partial / VIDEO_FILE, self.frames, self.fps, partial / MIX_FILE, record)

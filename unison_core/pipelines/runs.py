@@ -53,6 +53,8 @@ class Run:
     """Replace what is in the output folder."""
     preview: bool = False
     """Write preview.png as well."""
+    gates: bool = False
+    """Write gates.json as well: the gates by block and step (Unison, Fig. 8)."""
 
 
 def generate_one(request: GenerateRequest, run: Run, out: Path | None, watcher: Watcher) -> Item:
@@ -129,5 +131,5 @@ def _make(
     pipeline: UnisonPipeline, spec: ClipSpec, folder: Path, run: Run, watcher: Watcher, text: str
 ) -> Mapping[str, Any]:
     with watcher.steps(text) as progress:
-        generation = pipeline.generate_spec(spec, progress=progress)
+        generation = pipeline.generate_spec(spec, progress=progress, gates=run.gates)
     return generation.save(folder, overwrite=run.overwrite, preview=run.preview).metadata

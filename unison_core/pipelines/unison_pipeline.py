@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from unison_core.config import Preset, to_mapping
-from unison_core.diffusion.generate_latents import Sampled, SamplerSettings, generate_latents, latent_shapes
+from unison_core.diffusion.generate_latents import JointModel, Sampled, SamplerSettings, generate_latents, latent_shapes
 from unison_core.diffusion.guidance import TextGuidance
 from unison_core.diffusion.sync_cfg import SyncGuidance
 from unison_core.errors import UnisonError, UsageError
@@ -25,6 +25,7 @@ from unison_core.media.onsets import onsets_s
 from unison_core.media.remux import SourcePicture
 from unison_core.pipelines.checks import check_outputs
 from unison_core.pipelines.device import PRECISIONS, choose_device, choose_precision, device_name
+from unison_core.pipelines.gate_record import GateRecorder
 from unison_core.pipelines.generation import Generation
 from unison_core.pipelines.given_checks import check_given
 from unison_core.pipelines.given_media import (
@@ -200,19 +201,21 @@ class UnisonPipeline:
         return self.generate_spec(complete(request, self.preset), progress=progress)
 
     @torch.inference_mode()
-    def generate_spec(self, spec: ClipSpec, *, progress: Progress | None = None) -> Generation:
-        """Generate the clip of a completed request."""
+    def generate_spec(self, spec: ClipSpec, *, progress: Progress | None = None, gates: bool = False) -> Generation:
+        """Generate the clip of a completed request; `gates` keeps the gates of every block and step."""
         watch = Stopwatch(self.device)
         with watch.part("read"):
             media = read_given(spec, self.preset.timing, self._separate)
         with watch.part("encode"):
             given = encode_given(media, self.codec, self.preset.timing, self._frames(spec))
+        recorder = GateRecorder(self.model) if gates else None
         with watch.part("sample"):
-            sampled = self._sample(spec, media, given, progress)
+            sampled = self._sample(spec, media, given, progress, recorder or self.model)
         frames, stems = self._decode(spec, media, sampled.latents, watch)
         with watch.part("mix"):
             mixed = mix_stems(stems, media.rate_hz, spec.mix, given=media.stems)
-        return self._finish(spec, media, sampled, frames, mixed, watch)
+        generation = self._finish(spec, media, sampled, frames, mixed, watch)
+        return replace(generation, gates=recorder.to_mapping()) if recorder else generation
 
     def _frames(self, spec: ClipSpec) -> int:
         return self.preset.timing.frames_covering(spec.duration_s)
@@ -223,7 +226,12 @@ class UnisonPipeline:
         return self._separator
 
     def _sample(
-        self, spec: ClipSpec, media: GivenMedia, given: dict[str, torch.Tensor], progress: Progress | None
+        self,
+        spec: ClipSpec,
+        media: GivenMedia,
+        given: dict[str, torch.Tensor],
+        progress: Progress | None,
+        model: JointModel,
     ) -> Sampled:
         timing, config = self.preset.timing, self.preset.model
         frames = self._frames(spec)
@@ -231,7 +239,7 @@ class UnisonPipeline:
         prompt = Prompt(caption=spec.caption, transcript=spec.transcript, span_s=spec.span_s or media.spoken_s())
         untold = SPEECH in media.stems and not spec.transcript  # somebody speaks, we are not told what
         sampled = generate_latents(
-            self.model,
+            model,
             text=encode_prompts([prompt], self.preset, [spec.duration_s], dropped=untold),
             null=encode_prompts([Prompt(caption=spec.negative)], self.preset, [spec.duration_s], dropped=True),
             frames=frames,
