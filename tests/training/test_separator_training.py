@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from unison_core.corpus.sample import CorpusItem
+from unison_core.errors import UnisonError
 from unison_core.separation.config import SeparatorConfig
 from unison_core.separation.mel_roformer import load_separator
 from unison_core.training import separator as training
@@ -93,6 +94,24 @@ def test_the_loss_is_the_error_in_decibels() -> None:
     assert float(losses["spectral"]) == pytest.approx(0.5, abs=0.01)
     silent = SeparationObjective(Half())(torch.zeros(2, 4096), torch.zeros(2, 4096))
     assert all(value.isfinite() for value in silent.values())
+
+
+def test_gradients_that_are_no_numbers_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forward, calls = SeparationObjective.forward, []
+
+    def sometimes_wrong(self: Any, speech: torch.Tensor, mix: torch.Tensor) -> dict[str, torch.Tensor]:
+        calls.append(1)
+        losses = forward(self, speech, mix)
+        return losses | {"loss": losses["loss"] * float("nan")} if wrong(len(calls)) else losses
+
+    monkeypatch.setattr(SeparationObjective, "forward", sometimes_wrong)
+    wrong = {2, 3}.__contains__
+    _, model = load_separator(train(settings(tmp_path, steps=4)))
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+    assert [row["skipped"] for row in log(tmp_path) if "skipped" in row] == [0, 1, 1, 0]
+    wrong = bool
+    with pytest.raises(UnisonError, match="not finite 20 times in a row"):
+        train(settings(tmp_path, steps=50, resume=False))
 
 
 class Half(torch.nn.Module):

@@ -18,6 +18,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from unison_core.corpus.sample import CorpusItem
+from unison_core.errors import UnisonError
 from unison_core.evaluation.separation import si_sdr
 from unison_core.separation.config import load_separator_preset
 from unison_core.separation.mel_roformer import (
@@ -42,7 +43,7 @@ QUIET = 1e-3
 ERROR_FLOOR = 10**-4.5
 WINDOWS = (256, 1024)
 """Windows of the spectral term, in samples."""
-CHECK_SEED = 11
+MOST_IN_VAIN = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +102,7 @@ class SeparatorTask:
         )  # fmt: skip
         self.objective, self.optimizer = accelerator.prepare(SeparationObjective(self.model), optimizer)
         self.ema = EMA(self.model, config.ema)
+        self.in_vain = 0  # steps in a row whose gradients were not finite
         self.noise = torch.Generator(accelerator.device).manual_seed(config.seed * 7919 + accelerator.process_index)
         self.parts: Mapping[str, Stateful] = {"model": self.model, "optimizer": self.optimizer, "ema": self.ema}
         self.generators: Mapping[str, torch.Generator] = {"noise": self.noise}
@@ -112,7 +114,13 @@ class SeparatorTask:
         return Entry(stems[SPEECH], stems[SFX]) if any(wave is not None for wave in stems.values()) else None
 
     def prepare(self, clock: Clock) -> None:
-        """Compile where that is wanted and possible; the clock begins afterwards."""
+        """Compile where that is wanted and possible; the clock begins afterwards.
+
+        Attention by cuDNN, torch's first choice on H100, is switched off: its backward pass in bf16 gives gradients that
+        are no numbers for some lengths (pytorch/pytorch#196678).
+        """
+        if self.accelerator.device.type == "cuda":
+            torch.backends.cuda.enable_cudnn_sdp(False)
         if self.config.compile and self.accelerator.device.type == "cuda":
             try:
                 compile_parts(self.model, dynamic=False)
@@ -129,11 +137,18 @@ class SeparatorTask:
     def step(self, entries: Sequence[Entry], clock: Clock) -> Mapping[str, Tensor]:
         set_learning_rate(self.optimizer, self.config.lr * clock.cosine(self.config.warmup))
         losses = self._backward(self._mixtures(entries))
-        norm = self.accelerator.clip_grad_norm_(self.objective.parameters(), self.config.max_norm)
+        norm = torch.as_tensor(self.accelerator.clip_grad_norm_(self.objective.parameters(), self.config.max_norm))
+        if not norm.isfinite():
+            self.optimizer.zero_grad(set_to_none=True)
+            self.in_vain += 1
+            if self.in_vain >= MOST_IN_VAIN:
+                raise UnisonError(f"gradients are not finite {MOST_IN_VAIN} times in a row: lower lr={self.config.lr}")
+            return {"skipped": torch.ones(())}
+        self.in_vain = 0
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.ema.update(clock.step)
-        return {**losses, "grad_norm": torch.as_tensor(norm)}
+        return {**losses, "grad_norm": norm, "skipped": torch.zeros(())}
 
     @torch.no_grad()
     def check(self, entries: Sequence[Entry]) -> Mapping[str, float]:
