@@ -116,8 +116,8 @@ class SeparatorTask:
     def prepare(self, clock: Clock) -> None:
         """Compile where that is wanted and possible; the clock begins afterwards.
 
-        Attention by cuDNN, torch's first choice on H100, is switched off: its backward pass in bf16 gives gradients that
-        are no numbers for some lengths (pytorch/pytorch#196678).
+        Attention by cuDNN, torch's first choice on H100, is switched off: its backward pass in bf16 gives gradients
+        that are no numbers for some lengths (pytorch/pytorch#196678).
         """
         if self.accelerator.device.type == "cuda":
             torch.backends.cuda.enable_cudnn_sdp(False)
