@@ -28,9 +28,7 @@ from einops import rearrange
 
 from unison_core.config import load_preset
 from unison_core.corpus.sample import realise
-from unison_core.corpus.scene import Scene
 from unison_core.errors import UnisonError
-from unison_core.evaluation.asr import Recogniser
 from unison_core.evaluation.clip_scores import ClipScores, score_clip
 from unison_core.evaluation.held_out import SOUNDLESS, SPOKEN, WORDLESS, HeldOut, held_out_prompts
 from unison_core.evaluation.quality_table import corpus_wer, markdown, quality_lines
@@ -188,7 +186,7 @@ def score_all(name: str, prompts: list[HeldOut], clips: Iterable[Clip], args: ar
         for prompt, clip in zip(prompts, clips, strict=True):
             keys.append(fingerprint(prompt.scene, clip))
             if scores.get(keys[-1]) is None:
-                waiting[keys[-1]] = pool.submit(_score, prompt.id, prompt.scene, clip)
+                waiting[keys[-1]] = pool.submit(score_clip, prompt.id, prompt.scene, clip)
                 waiting[keys[-1]].add_done_callback(partial(keep, keys[-1]))
             print(f"\r{name}: {len(keys)} of {len(prompts)} clips ready", end="", file=sys.stderr)
         for count, future in enumerate(waiting.values(), start=1):
@@ -200,15 +198,6 @@ def score_all(name: str, prompts: list[HeldOut], clips: Iterable[Clip], args: ar
 
 def _one_thread() -> None:
     torch.set_num_threads(1)
-
-
-@cache
-def _recogniser() -> Recogniser:
-    return Recogniser()
-
-
-def _score(clip_id: str, scene: Scene, clip: Clip) -> ClipScores:
-    return score_clip(clip_id, scene, clip, _recogniser())
 
 
 if __name__ == "__main__":

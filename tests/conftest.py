@@ -1,7 +1,8 @@
 """A model folder of random weights, small enough that a whole clip takes a second or two."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 import torch
@@ -10,6 +11,9 @@ from unison_core.codecs.codec import Codec
 from unison_core.config import PRESETS, Preset, from_mapping, read_yaml
 from unison_core.model.unison import Unison
 from unison_core.weights.save import save_model
+
+if TYPE_CHECKING:  # it takes seconds to import what stands behind it
+    from unison_core.separation.config import SeparatorConfig
 
 M = TypeVar("M", bound=torch.nn.Module)
 
@@ -45,6 +49,27 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Preset) -
         torch.manual_seed(0)
         save_model(folder, tiny_preset, stirred(Unison(tiny_preset.model, tiny_preset.timing)), dtype=torch.bfloat16)
         stirred(Codec(tiny_preset)).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_separator_config() -> "SeparatorConfig":
+    """A separator that takes milliseconds: windows of 0.13 s at 16 kHz."""
+    from unison_core.separation.config import load_separator_preset
+
+    return replace(load_separator_preset("nano"), name="tiny", n_fft=256, hop=64, bands=10, dim=16, depth=1, heads=2,
+                   dim_head=8, window=2048, overlap=512, fade=512)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def separator_folder(tmp_path_factory: pytest.TempPathFactory, tiny_separator_config: "SeparatorConfig") -> Path:
+    """A separator's folder with random weights."""
+    from unison_core.separation.mel_roformer import build_separator, save_separator
+
+    folder = tmp_path_factory.mktemp("models") / "separator"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_separator(folder, tiny_separator_config, stirred(build_separator(tiny_separator_config)).state_dict())
     return folder
 
 

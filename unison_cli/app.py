@@ -9,14 +9,18 @@ from typing import Annotated
 
 import typer
 
+from unison_cli.commands.a2v import a2v
 from unison_cli.commands.corpus import corpus
 from unison_cli.commands.doctor import doctor
+from unison_cli.commands.eval import evaluate
 from unison_cli.commands.export import export
 from unison_cli.commands.generate import generate
 from unison_cli.commands.models import models
 from unison_cli.commands.prepare import prepare
 from unison_cli.commands.replay import replay
+from unison_cli.commands.separate import separate
 from unison_cli.commands.train import train_app
+from unison_cli.commands.v2a import v2a
 from unison_cli.failures import ReportingGroup
 
 app = typer.Typer(
@@ -50,8 +54,9 @@ def unison(
     """
 
 
-for command in (generate, replay, corpus, prepare, export, models, doctor):
+for command in (generate, a2v, v2a, separate, replay, corpus, prepare, export, models, doctor):
     app.command()(command)
+app.command("eval")(evaluate)
 app.add_typer(train_app, name="train")
 
 

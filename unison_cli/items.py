@@ -11,6 +11,7 @@ from unison_cli.output import Output, print_error
 
 if TYPE_CHECKING:  # it would import torch, which `unison --help` does not wait for
     from unison_core.pipelines.batch import Item
+    from unison_core.pipelines.separate import Separated
 
 
 def report_item(output: Output, item: Item) -> None:
@@ -30,6 +31,8 @@ def report_item(output: Output, item: Item) -> None:
     else:
         for warning in warnings:
             output.warn(f"{item.folder}: {warning}")
+        if (picture := item.record["output"].get("picture", "copied")) != "copied":
+            output.warn(f"{item.folder}: the picture was {picture}")
         output.info(summary(item.record))
     output.result(describe(item, warnings), str(item.folder))
 
@@ -56,3 +59,25 @@ def summary(record: Any) -> str:
     spent = sum(seconds for part, seconds in record["timings_s"].items() if part != "load")
     pace = f"{duration:.2f} s of clip in {spent:.1f} s ({spent / duration:.1f} times its length)"
     return f"{pace}, seed {record['request']['seed']}"
+
+
+def report_separated(output: Output, item: Separated) -> None:
+    """Print the folder of a recording's stems (or its JSON object) on stdout, warnings and failures on stderr."""
+    if item.error is not None:
+        text = message(item.error)
+        if output.debug:
+            traceback.print_exception(item.error, file=sys.stderr)
+        told = item.source.path is None or str(item.source.path) in text
+        print_error(text if told else f"{item.source.path}: {text}")
+        if output.json:
+            output.result({"id": item.source.name, "status": "failed", "error": text}, "")
+        return
+    assert item.record is not None
+    if item.skipped:
+        output.info(f"{item.folder}: finished already, skipped")
+    for warning in () if item.skipped else item.record["warnings"]:
+        output.warn(f"{item.source.path}: {warning}")
+    data = {"id": item.source.name, "status": "skipped" if item.skipped else "made", "folder": str(item.folder),
+            "files": {stream: f"{item.folder}/{name}" for stream, name in item.record["files"].items()},
+            "duration_s": item.record["duration_s"], "warnings": item.record["warnings"]}  # fmt: skip
+    output.result(data, str(item.folder))

@@ -7,6 +7,7 @@ import typer
 
 from unison_cli.failures import remember_debug
 
+GIVEN = "What is given"
 WHAT, HOW, SOUND, RUN, REPORT = "What to make", "How to sample", "Sound", "Where and with what", "Reporting"
 
 Caption = Annotated[
@@ -21,6 +22,10 @@ Duration = Annotated[
     str, typer.Option("--duration", "-d", help="Seconds, or auto: as long as the transcript takes.", metavar="auto|S",
                       rich_help_panel=WHAT)
 ]  # fmt: skip
+GivenDuration = Annotated[
+    str, typer.Option("--duration", "-d", help="Seconds, or auto: as long as what is given.", metavar="auto|S",
+                      rich_help_panel=WHAT)
+]  # fmt: skip
 Size = Annotated[
     str | None, typer.Option("--size", help="Picture size in pixels.  [default: the model's]", metavar="WxH",
                              rich_help_panel=WHAT)
@@ -29,9 +34,44 @@ Span = Annotated[
     str | None, typer.Option("--span", help="When the speech is heard, in seconds, such as 0.5-2.5.",
                              metavar="START-END", rich_help_panel=WHAT)
 ]  # fmt: skip
+Audio = Annotated[
+    str | None, typer.Option("--audio", "-a", help="A recording, which is separated into speech and effects.",
+                             metavar="FILE", rich_help_panel=GIVEN)
+]  # fmt: skip
+Speech = Annotated[
+    str | None, typer.Option("--speech", help="The speech stem; any sound file.", metavar="FILE", rich_help_panel=GIVEN)
+]  # fmt: skip
+Sfx = Annotated[
+    str | None, typer.Option("--sfx", help="The effects stem; any sound file.", metavar="FILE", rich_help_panel=GIVEN)
+]  # fmt: skip
+Video = Annotated[
+    str | None, typer.Option("--video", help="The picture; any size, rate and codec. It is copied, not encoded again, "
+                             "where it starts at 0 and MP4 takes it.", metavar="FILE", rich_help_panel=GIVEN)
+]  # fmt: skip
+Keep = Annotated[
+    str | None, typer.Option("--keep", help="Which stem of the video's own sound stays; the other is generated.",
+                             metavar="speech|sfx", rich_help_panel=GIVEN)
+]  # fmt: skip
+Image = Annotated[
+    str | None, typer.Option("--image", help="The first frame; any picture. It is cut around its middle to the size.",
+                             metavar="FILE", rich_help_panel=GIVEN)
+]  # fmt: skip
+ReferenceAudio = Annotated[
+    str | None, typer.Option("--reference-audio", help="1 to 5 s of a voice that generated speech shall have.",
+                             metavar="FILE", rich_help_panel=GIVEN)
+]  # fmt: skip
+Start = Annotated[
+    float, typer.Option("--start", help="Where in the given files the clip begins, in seconds.", metavar="S",
+                        rich_help_panel=GIVEN)
+]  # fmt: skip
+KeepRate = Annotated[
+    bool, typer.Option("--keep-rate", help="Write sound at the given sound's own sample rate.", rich_help_panel=GIVEN)
+]
 Prompts = Annotated[
     str | None, typer.Option("--prompts", help="Batch: JSONL or CSV file, - for stdin. Keys: id, caption, transcript, "
-                             "negative, duration, size, span, seed, steps, text_scale, shift, lead, lead_amount.",
+                             "negative, duration, size, span, seed, steps, text_scale, sync_scale, shift, lead, "
+                             "lead_amount; and what is given: audio, speech, sfx, video, keep, image, reference_audio, "
+                             "start, keep_rate.",
                              metavar="FILE", rich_help_panel=WHAT)
 ]  # fmt: skip
 Seed = Annotated[
@@ -44,6 +84,11 @@ Steps = Annotated[
 TextScale = Annotated[
     str | None, typer.Option("--text-scale", help="Guidance: one value, or video=..,speech=..,sfx=..; 1 is off.  "
                              "[default: the model's]", metavar="SCALE", rich_help_panel=HOW)
+]  # fmt: skip
+SyncScale = Annotated[
+    str | None, typer.Option("--sync-scale", help="SyncCFG, which draws sound and picture together: one value, or "
+                             "video=..,speech=..,sfx=..; 1 is off.  [default: the model's]", metavar="SCALE",
+                             rich_help_panel=HOW)
 ]  # fmt: skip
 Shift = Annotated[
     str | None, typer.Option("--shift", help="Time shift of the noise levels: one value, or by stream.  "
@@ -112,6 +157,9 @@ DryRun = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.", rich_help_panel=RUN)]
 Preview = Annotated[
     bool, typer.Option("--preview", help="Write preview.png: frames over spectrograms.", rich_help_panel=REPORT)
+]
+Gates = Annotated[
+    bool, typer.Option("--gates", help="Write gates.json: the gates by block and step.", rich_help_panel=REPORT)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Results as JSON, one object per item.", rich_help_panel=REPORT)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=REPORT)]

@@ -2,12 +2,15 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import typer
+
+REPORT_EVERY_S = 30.0
 
 
 def print_error(text: str) -> None:
@@ -82,3 +85,40 @@ class Output:
                 bar.update(task, completed=done, total=total, rate=f"{speed:.2f}/s" if speed else "")
 
             yield advance
+
+    @contextmanager
+    def hours(self, text: str) -> Iterator[Callable[[float, int, float], None]]:
+        """Progress of work on sound: items, hours of sound per hour, time left; yields what takes those (items, of how
+        many, seconds of sound so far). Without a terminal it is a line every half minute."""
+        began = told = time.monotonic()
+
+        def line(done: float, total: int, audio_s: float) -> str:
+            spent_s = max(time.monotonic() - began, 1e-3)
+            left = f", {clock(spent_s * (total - done) / done)} left" if done else ""
+            return f"{int(done)}/{total}, {audio_s / 3600:.2f} h of sound, {audio_s / spent_s:.1f} h per hour{left}"
+
+        if self.quiet or not sys.stderr.isatty():
+
+            def tell(done: float, total: int, audio_s: float) -> None:
+                nonlocal told
+                if time.monotonic() - told > REPORT_EVERY_S:
+                    told = time.monotonic()
+                    self.info(f"{text}: {line(done, total, audio_s)}")
+
+            yield tell
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[line]}"))
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(text, total=None, line="")
+            yield lambda done, total, audio_s: bar.update(
+                task, completed=done, total=total, line=line(done, total, audio_s)
+            )
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds as h:mm:ss."""
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

@@ -117,8 +117,14 @@ class NodeConfig:
     """Width of the noise-level features that set scale and shift."""
     rope_rate_hz: float = 31.25
     """RoPE positions are seconds times this rate, on both sides."""
+    rope: str = "seconds"
+    """`seconds` aligns both sides in time (Harmony); `index` numbers each side's latents, its ablation."""
     video_to_audio: bool = True
     audio_to_video: bool = True
+
+    def __post_init__(self) -> None:
+        if self.rope not in ("seconds", "index"):
+            raise ValueError(f"rope={self.rope!r} is neither 'seconds' nor 'index'")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +170,17 @@ class CaptionConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReferenceConfig:
+    """Reference voice and global style alignment (Harmony sec. 3.2, 3.3.2)."""
+
+    dim: int
+    """Inner width of style alignment."""
+    heads: int
+    style_alignment: bool = True
+    """Whether the reference takes in the picture (eq. 7)."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """The joint model."""
 
@@ -172,6 +189,8 @@ class ModelConfig:
     nodes: NodeConfig
     transcript: TranscriptConfig
     caption: CaptionConfig
+    reference: ReferenceConfig | None = None
+    """None builds a model that takes no reference voice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,6 +268,8 @@ class SamplingConfig:
     """Time shift of the sigma schedule: shift * s / (1 + (shift - 1) * s)."""
     text_scale: Mapping[str, float] = field(default_factory=lambda: {"video": 6.0, "speech": 6.0, "sfx": 6.0})
     """Text guidance scale per stream."""
+    sync_scale: Mapping[str, float] = field(default_factory=dict)
+    """SyncCFG scale per stream (Harmony eq. 9, 10); streams left out have 1, which is off."""
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     """Guidance is applied at sigmas inside this interval."""
 
@@ -278,12 +299,28 @@ class Preset:
 
 
 def load_preset(name: str) -> Preset:
-    """Read a bundled preset by name, or a YAML file of one's own; raises UsageError naming those that exist."""
+    """Read a bundled preset by name, or a file whose name ends in .yaml; raises UsageError naming those that exist."""
+    return from_mapping(Preset, _preset_mapping(name), name)
+
+
+def _preset_mapping(name: str) -> dict[str, Any]:
+    """A preset's data; where it names a `base`, that preset's with what it says itself in place."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else PRESETS / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in PRESETS.glob("*.yaml")))
         raise UsageError(f"unknown preset {name!r}; there are: {known}")
-    return from_mapping(Preset, read_yaml(path), str(path.name))
+    data = read_yaml(path)
+    base = data.pop("base", None)
+    return data if base is None else _merged(_preset_mapping(base), data)
+
+
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings with `changes` in place."""
+    result = dict(base)
+    for key, value in changes.items():
+        old = result.get(key)
+        result[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

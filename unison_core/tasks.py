@@ -44,5 +44,8 @@ TASKS = {
         Task(name="sfx_to_av", given=frozenset({SFX})),
         Task(name="dub", given=frozenset({VIDEO, SFX}), weight=LAMBDA_A),
         Task(name="foley", given=frozenset({VIDEO, SPEECH}), weight=LAMBDA_A),
+        Task(name="image_a2v", given=frozenset({SPEECH, SFX}), first_frame=True, weight=LAMBDA_V),
+        Task(name="image_speech_to_av", given=frozenset({SPEECH}), first_frame=True),
+        Task(name="image_sfx_to_av", given=frozenset({SFX}), first_frame=True),
     )
 }

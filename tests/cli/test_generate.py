@@ -67,6 +67,7 @@ def test_everything_passed_has_an_effect(generate, tmp_path):
         "steps": ["--steps", 2],
         "span": ["--span", "0.1-0.6"],
         "text_scale": ["--text-scale", "speech=5"],
+        "sync_scale": ["--sync-scale", "3"],
         "shift": ["--shift", "3"],
         "lead": ["--lead", "audio"],
         "lead_amount": ["--lead", "audio", "--lead-amount", "0.8"],

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from unison_core.diffusion.guidance import TextGuidance, guided
 from unison_core.diffusion.sampler import noise_like, sample
 from unison_core.diffusion.schedule import stream_schedules
 from unison_core.types import SFX, SPEECH, STREAMS, VIDEO
@@ -71,43 +70,3 @@ def test_the_leader_is_cleaner_until_both_arrive():
 def test_unknown_lead_is_an_error():
     with pytest.raises(ValueError, match="speech"):
         stream_schedules(3, shifts=ONES, lead="speech")
-
-
-def _branches(calls):
-    def conditional(x, s):
-        calls.append("one")
-        return {k: torch.full_like(v, 2.0) for k, v in x.items()}
-
-    def both(x, s):
-        calls.append("two")
-        halves = {k: v.chunk(2)[0] for k, v in x.items()}
-        return {k: torch.cat([torch.full_like(v, 2.0), torch.full_like(v, 1.0)]) for k, v in halves.items()}
-
-    return conditional, both
-
-
-def _levels(value):
-    return {VIDEO: torch.full((1, 3), value), SPEECH: torch.full((1,), value), SFX: torch.full((1,), value)}
-
-
-def test_guidance_extrapolates_per_stream():
-    calls = []
-    out = guided(*_branches(calls), TextGuidance(scale={VIDEO: 3.0, SPEECH: 1.0, SFX: 0.0}))(_noise(1), _levels(0.5))
-    assert out[VIDEO].unique().tolist() == [4.0]
-    assert out[SPEECH].unique().tolist() == [2.0]
-    assert out[SFX].unique().tolist() == [1.0]
-
-
-def test_scale_one_is_no_guidance_and_costs_one_forward():
-    calls = []
-    out = guided(*_branches(calls), TextGuidance(scale=ONES))(_noise(1), _levels(0.5))
-    assert calls == ["one"]
-    assert out[VIDEO].unique().tolist() == [2.0]
-
-
-def test_outside_the_interval_only_one_forward_runs():
-    calls = []
-    velocity = guided(*_branches(calls), TextGuidance(scale=dict.fromkeys(STREAMS, 2.0), interval=(0.2, 0.8)))
-    velocity(_noise(1), _levels(0.9))
-    velocity(_noise(1), _levels(0.5))
-    assert calls == ["one", "two"]

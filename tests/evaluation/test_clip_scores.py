@@ -24,16 +24,9 @@ def items():
     return [next(found), next(found)]
 
 
-@pytest.fixture(scope="module")
-def recogniser():
-    from unison_core.evaluation.asr import Recogniser
-
-    return Recogniser()
-
-
-def test_truth_scores_well(items, recogniser):
+def test_truth_scores_well(items):
     for item in items:
-        scores = score_clip("x", item.scene, item.clip, recogniser)
+        scores = score_clip("x", item.scene, item.clip)
         assert scores.named_action == item.scene.action
         assert scores.named_voice == item.scene.voice
         assert scores.named_colours == scores.colours
@@ -43,18 +36,18 @@ def test_truth_scores_well(items, recogniser):
         assert word_errors([item.scene.transcript], [scores.heard]).wer < 0.7
 
 
-def test_another_clip_does_not(items, recogniser):
+def test_another_clip_does_not(items):
     one, other = items
-    scores = score_clip("x", one.scene, other.clip, recogniser)
+    scores = score_clip("x", one.scene, other.clip)
     assert scores.heard is not None
     assert word_errors([one.scene.transcript], [scores.heard]).wer > 0.7
     assert scores.named_action != one.scene.action
 
 
-def test_nothing_is_named_in_a_stem_under_50_lufs(items, recogniser):
+def test_nothing_is_named_in_a_stem_under_50_lufs(items):
     clip = items[0].clip
     quiet = replace(clip, stems={stream: np.float32(0.01) * wave for stream, wave in clip.stems.items()})
-    scores = score_clip("x", items[0].scene, quiet, recogniser)
+    scores = score_clip("x", items[0].scene, quiet)
     assert scores.loudness[SFX] is not None
     assert scores.loudness[SFX] < -50
     assert (scores.named_action, scores.named_voice) == (None, None)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from unison_core.corpus.sample import stage
-from unison_core.evaluation.clip_scores import asked_colours
+from unison_core.evaluation.asked_colours import asked_colours
 from unison_core.evaluation.score_cache import ScoreCache, fingerprint
 from unison_core.types import Clip
 

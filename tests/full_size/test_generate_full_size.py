@@ -82,7 +82,7 @@ def test_out_of_memory_takes_a_smaller_arrangement_and_says_so(small_5b: Path, w
 
     def scarce(self, *args, **kwargs):
         calls.append(1)
-        if len(calls) == 1:
+        if len(calls) <= 2:  # two rows at once, then one
             raise torch.OutOfMemoryError("CUDA out of memory")
         return forward(self, *args, **kwargs)
 
@@ -90,7 +90,7 @@ def test_out_of_memory_takes_a_smaller_arrangement_and_says_so(small_5b: Path, w
     clip = pipeline.generate(**SPEC)
     assert len(told) == 1
     assert "out of memory: again with memory: full" in told[0]
-    assert "guidance in turn" in told[0]
+    assert "guidance in turn, tiled decoding" in told[0]
     torch.testing.assert_close(clip.latents["video"], whole.latents["video"], atol=1e-5, rtol=1e-5)
 
     fixed = UnisonPipeline.from_pretrained(str(small_5b), device="cpu", precision="fp32", memory="offload")

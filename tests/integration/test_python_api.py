@@ -61,3 +61,34 @@ def test_wrong_values_are_usage_errors(pipeline):
         pipeline.generate()
     with pytest.raises(TypeError):
         pipeline.generate(caption="x", sede=3)
+
+
+def test_every_direction_is_a_method(pipeline, tmp_path):
+    from PIL import Image
+
+    from tests.cli.conftest import write_sound, write_video
+    from unison_core.media.wav import read_wav
+
+    speech, video = write_sound(tmp_path / "s.wav", seconds=1.0), write_video(tmp_path / "v.mkv", "-c:v", "ffv1")
+    Image.new("RGB", (64, 48), "red").save(tmp_path / "red.png")
+    talk = pipeline.a2v(speech=speech, caption="A man talks", seed=1)
+    assert np.array_equal(talk.speech, read_wav(speech)[0])
+    assert talk.sfx.any()
+    portrait = pipeline.a2v(speech=speech, image=tmp_path / "red.png", seed=1)
+    assert np.array_equal(portrait.speech, talk.speech)
+    assert {c["name"] for c in portrait.metadata["checks"]} >= {"first_frame_psnr_db", "given_speech_difference"}
+    assert not np.array_equal(portrait.frames, talk.frames)
+    dubbed = pipeline.v2a(video=str(video), sfx=speech, transcript="Hello", duration_s=1.2, seed=1)
+    assert np.array_equal(dubbed.sfx[:16000], read_wav(speech)[0])
+    assert dubbed.source.path == video
+    assert "picture" in dubbed.save(tmp_path / "out").metadata["output"]
+    started = pipeline.generate(image=tmp_path / "red.png", duration_s=1.0, seed=1)
+    assert started.metadata["output"]["task"] == "ti2av"
+    assert started.metadata["inputs"]["image"]["path"].endswith("red.png")
+
+
+def test_a_direction_without_its_file_is_a_usage_error(pipeline):
+    with pytest.raises(UsageError, match="a2v needs sound"):
+        pipeline.a2v(caption="x")
+    with pytest.raises(UsageError, match="v2a needs a video"):
+        pipeline.v2a(caption="x")

@@ -37,7 +37,7 @@ class Knowing:
     def __init__(self, batch, error=0.0):
         self.batch, self.error, self.text, self.sigmas, self.noisy = batch, error, None, None, None
 
-    def encode(self, text, frames, *, with_video=True):
+    def encode(self, text, frames, *, with_video=True, reference=None):
         self.text = text
 
     def __call__(self, x, sigmas, conditions):

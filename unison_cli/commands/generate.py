@@ -1,13 +1,15 @@
-"""`unison generate`: caption and transcript -> clips."""
+"""`unison generate`: caption and transcript, with or without a first frame -> clips."""
 
 from unison_cli import options
-from unison_cli.items import report_item
+from unison_cli.clips import clip_request, make_clips, tell_plan
 from unison_cli.output import Output
 
 
 def generate(
     caption: options.Caption = "",
     transcript: options.Transcript = "",
+    image: options.Image = None,
+    reference_audio: options.ReferenceAudio = None,
     negative: options.Negative = "",
     duration: options.Duration = "auto",
     size: options.Size = None,
@@ -16,6 +18,7 @@ def generate(
     seed: options.Seed = None,
     steps: options.Steps = None,
     text_scale: options.TextScale = None,
+    sync_scale: options.SyncScale = None,
     shift: options.Shift = None,
     lead: options.Lead = "none",
     lead_amount: options.LeadAmount = None,
@@ -37,58 +40,31 @@ def generate(
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     preview: options.Preview = False,
+    gates: options.Gates = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
     """Caption and transcript in, clip with separate sound stems out.
 
-    A person says the transcript and does what the caption says.
+    A person says the transcript and does what the caption says. With --image, the clip begins with that picture.
 
     Writes video.mp4, mix.wav, speech.wav, sfx.wav and unison.json into the output folder and prints its path.
     """
-    from unison_core.media.mix import MixSettings
-    from unison_core.pipelines.processes import world
-    from unison_core.pipelines.request import GenerateRequest
-    from unison_core.pipelines.runs import Run, generate_one, generate_prompts, raise_failures
-    from unison_core.pipelines.spelling import parse_duration, parse_interval, parse_scales, parse_size, parse_span
+    from unison_core.pipelines.runs import Run
 
-    request = GenerateRequest(
-        caption=caption,
-        transcript=transcript,
-        negative=negative,
-        span_s=None if span is None else parse_span(span),
-        duration_s=parse_duration(duration),
-        size=None if size is None else parse_size(size),
-        seed=seed,
-        steps=steps,
-        text_scale=None if text_scale is None else parse_scales(text_scale),
-        shift=None if shift is None else parse_scales(shift),
-        lead=lead,
-        lead_amount=lead_amount,
-        guidance_interval=None if guidance_interval is None else parse_interval(guidance_interval),
-        cache_every=cache_every,
-        mix=MixSettings(speech_gain_db=speech_gain, sfx_gain_db=sfx_gain, duck_db=duck, lufs=lufs),
-    )
-    run = Run(model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview,
-              memory=memory, parallel=parallel, compile=compile, fp8=fp8)  # fmt: skip
-    place = world()
-    output = Output(json=json, quiet=quiet or not place.first, debug=debug)
+    request = clip_request(
+        caption=caption, transcript=transcript, negative=negative, duration=duration, size=size, span=span, seed=seed,
+        steps=steps, text_scale=text_scale, sync_scale=sync_scale, shift=shift, lead=lead, lead_amount=lead_amount,
+        guidance_interval=guidance_interval, cache_every=cache_every, speech_gain=speech_gain, sfx_gain=sfx_gain,
+        duck=duck, lufs=lufs, given={"image": image, "reference_audio": reference_audio},
+    )  # fmt: skip
+    run = Run(
+        model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview,
+        gates=gates, memory=memory, parallel=parallel, compile=compile, fp8=fp8,
+    )  # fmt: skip
+    output = Output(json=json, quiet=quiet, debug=debug)
     if dry_run:
-        from unison_core.pipelines import dry_run as planned
-
-        plan = planned.dry_run(
-            request, model=model, device=device, precision=precision, memory=memory, offline=offline
-        )  # fmt: skip
-        output.result(plan.to_mapping(), "\n".join(plan.lines()))
-        return
-    if prompts is None:
-        item = generate_one(request, run, out, output)
-        if place.first:
-            report_item(output, item)
-        return
-    items = []
-    for item in generate_prompts(prompts, request, run, out, output):
-        report_item(output, item)
-        items.append(item)
-    raise_failures(items)
+        tell_plan(request, run, output)
+    else:
+        make_clips("generate", request, run, prompts, out, output)

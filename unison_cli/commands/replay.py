@@ -17,6 +17,10 @@ def replay(
     precision: Annotated[
         str | None, typer.Option("--precision", help="Another precision.  [default: the record's]")
     ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="Where a file is now that the clip was made from.", metavar="NAME=FILE"),
+    ] = None,
     offline: options.Offline = False,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
@@ -31,11 +35,13 @@ def replay(
     """
     from unison_core.errors import UnisonError
     from unison_core.pipelines.replay import replay_record
+    from unison_core.pipelines.spelling import parse_pair
 
     output = Output(json=json, quiet=quiet)
+    inputs = dict(parse_pair("input", text) for text in given or ())
     item, comparison = replay_record(
-        record, out, output, model=model, device=device, precision=precision, offline=offline,
-        overwrite=overwrite, preview=preview,
+        record, out, output, model=model, device=device, precision=precision, inputs=inputs,
+        offline=offline, overwrite=overwrite, preview=preview,
     )  # fmt: skip
     report_item(output, item)
     for change in comparison.changed:

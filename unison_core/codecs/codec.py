@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
+from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from unison_core.codecs import video_vae
@@ -27,6 +27,8 @@ from unison_core.weights.tensors import read_tensors, write_tensors
 VIDEO_VAE, AUDIO_VAE, VOCODER = "video_vae", "audio_vae", "vocoder"
 MEAN, STD = "latents_mean", "latents_std"
 """Names of the latents' statistics among the tensors of a VAE's file."""
+SETTLED = 6
+"""Video latents after which a still picture is encoded alike for ever."""
 
 
 class LatentStats(nn.Module):
@@ -140,6 +142,20 @@ class Codec(nn.Module):
     def silence(self, count: int) -> Tensor:
         """Encoded silence `(1, count, C)`."""
         return self.encode_audio(torch.zeros(1, count * self.preset.timing.samples_per_latent))
+
+    @torch.inference_mode()
+    def still(self, latents: Tensor) -> Tensor:
+        """Latents `(B, C, T, h, w)` of clips that show frame 0 of `latents` throughout.
+
+        The causal VAE reaches only so far back: past `SETTLED` latents the code of a still picture stays the same.
+        """
+        count = latents.shape[2]
+        settled = min(count, SETTLED)
+        first = self.decode_video(latents[:, :, :1])
+        shown = repeat(first, "b 1 h w c -> b f h w c", f=video_vae.TEMPORAL_STRIDE * (settled - 1) + 1)
+        encoded = self.encode_video(shown)
+        last = repeat(encoded[:, :, -1:], "b c 1 h w -> b c t h w", t=count - settled)
+        return torch.cat([encoded, last], dim=2)
 
     def _encode_mel_of(self, wave: Tensor) -> Tensor:
         mean = rearrange(self.audio_vae.encode(self.mel(wave)).mean, "b c n -> b n c")

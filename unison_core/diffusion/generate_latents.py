@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from unison_core.diffusion.guidance import TextGuidance, guided
-from unison_core.diffusion.sampler import noise_like, sample
+from unison_core.diffusion.evaluations import AT_ONCE, Evaluations, JointModel
+from unison_core.diffusion.guidance import NULL, PROMPT, Term, TextGuidance, guided
+from unison_core.diffusion.sampler import Velocity, noise_like, sample
 from unison_core.diffusion.schedule import stream_schedules
 from unison_core.diffusion.step_cache import StepCache, computed_steps
+from unison_core.diffusion.sync_cfg import SyncGuidance
 from unison_core.tasks import Task
-from unison_core.types import STREAMS, VIDEO, Latents, Sigmas, TextInputs
+from unison_core.types import STREAMS, VIDEO, Latents, TextInputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,7 @@ class SamplerSettings:
         steps: Euler steps.
         shift: time shift per stream.
         guidance: text guidance.
+        sync: SyncCFG; None is off.
         lead: `none`, `video` or `audio` runs ahead; lead_amount says how far, in [0, 1].
         cache_every: of the steps in the middle, one in so many is computed (`step_cache`); 1 computes all.
     """
@@ -30,17 +32,25 @@ class SamplerSettings:
     steps: int
     shift: Mapping[str, float]
     guidance: TextGuidance
+    sync: SyncGuidance | None = None
     lead: str = "none"
     lead_amount: float = 0.0
     cache_every: int = 1
 
 
-class JointModel(Protocol):
-    """What sampling needs of a model: conditions once per clip, velocities per step."""
+@dataclass(frozen=True, kw_only=True)
+class Sampled:
+    """Latents of all streams and what they cost.
 
-    def encode(self, text: TextInputs, frames: int) -> Any: ...
+    Attributes:
+        latents: float32 by stream; given streams as they were.
+        evaluations: rows that the model computed, over all steps.
+        at_once: evaluations that memory held in one forward.
+    """
 
-    def __call__(self, latents: Latents, sigmas: Sigmas, conditions: Any) -> Latents: ...
+    latents: dict[str, Tensor]
+    evaluations: int
+    at_once: int
 
 
 @torch.inference_mode()
@@ -55,10 +65,12 @@ def generate_latents(
     settings: SamplerSettings,
     task: Task,
     given: Latents | None = None,
+    reference: Tensor | None = None,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
+    at_once: int = AT_ONCE,
     progress: Callable[[int, int], None] | None = None,
-) -> dict[str, Tensor]:
+) -> Sampled:
     """Sample latents of all streams.
 
     Args:
@@ -70,10 +82,9 @@ def generate_latents(
         settings: steps, shift, guidance, lead.
         task: which streams are given.
         given: their clean latents by stream, B rows; for a given first frame the video entry holds it at index 0.
+        reference: latents `(B, R, C)` of a voice, or None.
+        at_once: evaluations of a step in one forward, at most.
         progress: called with (steps done, steps).
-
-    Returns:
-        Float32 latents by stream; given streams come back unchanged.
     """
     given = given or {}
     missing = sorted(task.given - given.keys()) or ([VIDEO] if task.first_frame and VIDEO not in given else [])
@@ -87,16 +98,15 @@ def generate_latents(
     schedules = stream_schedules(
         settings.steps, shifts=settings.shift, given=task.given, lead=settings.lead, lead_amount=settings.lead_amount
     )
-    conditions = model.encode(text.to(str(device)), frames)
-    doubled = model.encode(text.stack(null).to(str(device)), frames)
-
-    def branch(bound: Any) -> Callable[[Latents, Sigmas], Latents]:
-        return lambda x, sigmas: model({s: x[s].to(dtype) for s in STREAMS}, sigmas, bound)
-
-    velocity = guided(branch(conditions), branch(doubled), settings.guidance)
+    terms: list[Term] = [settings.guidance, *(settings.sync.terms() if settings.sync else [])]
+    texts = {PROMPT: text.to(str(device)), NULL: null.to(str(device))}
+    voice = None if reference is None else reference.to(device)
+    evaluate = Evaluations(model, texts, frames, dtype, reference=voice, at_once=at_once)
+    velocity: Velocity = guided(evaluate, terms)
     if settings.cache_every > 1:
         velocity = StepCache(velocity, computed_steps(settings.steps, settings.cache_every))
-    return sample(velocity, start, schedules, first_frame=task.first_frame, progress=progress)
+    latents = sample(velocity, start, schedules, first_frame=task.first_frame, progress=progress)
+    return Sampled(latents=latents, evaluations=evaluate.count, at_once=evaluate.at_once)
 
 
 def latent_shapes(

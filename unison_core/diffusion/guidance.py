@@ -1,22 +1,86 @@
-"""Classifier-free guidance as an additive term: v = v_c + (s - 1)(v_c - v_0), with a scale per stream (DESIGN 5)."""
+"""Guidance as a sum of terms, v = v_c + sum_k (s_k - 1)(v_c - v_k), each with a scale per stream (DESIGN 5).
 
-from collections.abc import Callable, Mapping
+v_k is what the model answers where it is told less: no words (classifier-free guidance, below), or a world in which
+nothing sounds or moves (`sync_cfg`). It is computed only at noise levels at which the term moves a stream.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor
 
 from unison_core.types import Latents, Sigmas
 
-Branch = Callable[[Latents, Sigmas], Latents]
-"""A model with its conditions bound."""
+PROMPT, NULL = "prompt", "null"
+"""Which words the model reads: those of the user, or those that guidance moves away from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What the model sees in one evaluation.
+
+    Attributes:
+        latents: by stream.
+        sigmas: their noise levels.
+        words: PROMPT or NULL.
+    """
+
+    latents: Latents
+    sigmas: Sigmas
+    words: str = PROMPT
+
+
+class Term(Protocol):
+    """One term of guidance."""
+
+    @property
+    def scale(self) -> Mapping[str, float]:
+        """s by stream; 1 is no guidance."""
+
+    def active(self, sigmas: Sigmas) -> frozenset[str]:
+        """Streams that the term moves at these noise levels; empty where its anchor is not needed."""
+
+    def anchor(self, state: State) -> State:
+        """What the model sees in place of `state`."""
+
+    def watch(self, state: State, velocity: Latents) -> None:
+        """Take note of the velocity that was found at `state`."""
+
+
+Evaluate = Callable[[Sequence[State]], Sequence[Latents]]
+"""Velocities of a model, float32, at several states of one shape."""
+
+
+def guided(evaluate: Evaluate, terms: Sequence[Term]) -> Callable[[Latents, Sigmas], dict[str, Tensor]]:
+    """The guided velocity as a function of latents and noise levels; one call of `evaluate` each."""
+
+    def velocity(latents: Latents, sigmas: Sigmas) -> dict[str, Tensor]:
+        state = State(latents=latents, sigmas=sigmas)
+        active = [(term, moved) for term in terms if (moved := term.active(sigmas))]
+        v_c, *anchors = evaluate([state, *(term.anchor(state) for term, _ in active)])
+        v = dict(v_c)
+        for (term, moved), v_k in zip(active, anchors, strict=True):
+            for stream in moved:
+                v[stream] = v[stream] + (term.scale[stream] - 1) * (v_c[stream] - v_k[stream])
+        for term in terms:
+            term.watch(state, v_c)
+        return v
+
+    return velocity
+
+
+def movable(scale: Mapping[str, float], sigmas: Sigmas) -> frozenset[str]:
+    """Streams whose scale is not 1 and that are not given (sigma 0 everywhere)."""
+    return frozenset(s for s, sigma in sigmas.items() if scale.get(s, 1) != 1 and float(sigma.max()) > 0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextGuidance:
-    """Guidance by caption and transcript.
+    """Guidance by caption and transcript: the anchor reads the null words.
 
     Attributes:
-        scale: s per stream; 1 is no guidance.
+        scale: s per stream.
         interval: (low, high) noise levels between which the term applies.
     """
 
@@ -24,34 +88,11 @@ class TextGuidance:
     interval: tuple[float, float] = (0.0, 1.0)
 
     def active(self, sigmas: Sigmas) -> frozenset[str]:
-        """Streams that the term moves at these noise levels; given streams (sigma 0 everywhere) are never moved."""
         low, high = self.interval
-        return frozenset(
-            stream
-            for stream, sigma in sigmas.items()
-            if self.scale[stream] != 1 and float(sigma.max()) > 0 and low <= float(sigma.max()) <= high
-        )
+        return frozenset(s for s in movable(self.scale, sigmas) if low <= float(sigmas[s].max()) <= high)
 
+    def anchor(self, state: State) -> State:
+        return State(latents=state.latents, sigmas=state.sigmas, words=NULL)
 
-def guided(conditional: Branch, both: Branch, guidance: TextGuidance) -> Branch:
-    """Combine the conditional and the unconditional velocity; the unconditional one is computed only where it counts.
-
-    Args:
-        conditional: the model on B rows, with the prompts.
-        both: the model on 2B rows, prompts first, null conditions after.
-        guidance: scales and interval.
-    """
-
-    def velocity(latents: Latents, sigmas: Sigmas) -> dict[str, Tensor]:
-        active = guidance.active(sigmas)
-        if not active:
-            return dict(conditional(latents, sigmas))
-        doubled = both({s: x.repeat(2, *[1] * (x.ndim - 1)) for s, x in latents.items()},
-                       {s: x.repeat(2, *[1] * (x.ndim - 1)) for s, x in sigmas.items()})  # fmt: skip
-        result = {}
-        for stream, v in doubled.items():
-            v_c, v_0 = v.float().chunk(2)
-            result[stream] = v_c + (guidance.scale[stream] - 1) * (v_c - v_0) if stream in active else v_c
-        return result
-
-    return velocity
+    def watch(self, state: State, velocity: Latents) -> None:
+        pass

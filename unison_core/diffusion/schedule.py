@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from unison_core.diffusion.flow import shift
-from unison_core.types import AUDIO_STREAMS, STREAMS, VIDEO
+from unison_core.types import AUDIO_STREAMS, MIX, VIDEO
 
-LEADS: Mapping[str, tuple[str, ...]] = {"none": (), "video": (VIDEO,), "audio": AUDIO_STREAMS}
+LEADS: Mapping[str, tuple[str, ...]] = {"none": (), "video": (VIDEO,), "audio": (*AUDIO_STREAMS, MIX)}
 """Which streams run ahead."""
 
 
@@ -24,7 +24,7 @@ def stream_schedules(
     lead: str = "none",
     lead_amount: float = 0.0,
 ) -> dict[str, Tensor]:
-    """Noise levels `(steps + 1,)` per stream.
+    """Noise levels `(steps + 1,)` of every stream that has a shift.
 
     Args:
         steps: Euler steps.
@@ -44,7 +44,7 @@ def stream_schedules(
         raise ValueError(f"lead_amount={lead_amount} is outside 0..1")
     progress = torch.linspace(0, 1, steps + 1) * (1 + lead_amount * (lead != "none"))
     schedules = {}
-    for stream in STREAMS:
+    for stream in shifts:
         if stream in given:
             schedules[stream] = torch.zeros(steps + 1)
             continue

@@ -6,22 +6,24 @@ Scores are plain data, so that they can be cached a line a clip; what the scene 
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from unison_core.corpus import captions
-from unison_core.corpus.grammar import Grammar
 from unison_core.corpus.scene import Scene
-from unison_core.evaluation.asr import Recogniser
-from unison_core.evaluation.lips import lip_sync, mouth_area, speech_level
+from unison_core.evaluation.asked_colours import asked_colours
+from unison_core.evaluation.lips import lip_sync
 from unison_core.evaluation.looks import name_colours
-from unison_core.evaluation.loudness import background_survival
-from unison_core.evaluation.sounds import name_sounds
-from unison_core.evaluation.sync import action_strength, onset_strength
-from unison_core.evaluation.voices import name_voice
-from unison_core.media.loudness import SILENT_LUFS, lufs
-from unison_core.types import SFX, SPEECH, Clip
+from unison_core.evaluation.media import in_memory
+from unison_core.evaluation.metrics import (
+    asked_sounds,
+    asked_voice,
+    av_lag,
+    lips,
+    stem_balance,
+    strike_sync,
+    word_errors,
+)
+from unison_core.media.loudness import lufs
+from unison_core.types import Clip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,65 +70,43 @@ class ClipScores:
         return cls(**{field.name: data[field.name] for field in fields(cls)})
 
 
-def score_clip(clip_id: str, scene: Scene, clip: Clip, recogniser: Recogniser) -> ClipScores:
-    """Measure `clip` against `scene`; nothing is named in a stem under -50 LUFS.
+def score_clip(clip_id: str, scene: Scene, clip: Clip) -> ClipScores:
+    """Measure `clip` against `scene` by the registry's features; nothing is named in a stem under -50 LUFS.
 
     Raises:
         ValueError: the clip has no picture.
     """
     if clip.frames is None:
         raise ValueError(f"clip {clip_id} has no picture")
-    speech, sfx, rate_hz = clip.stems[SPEECH], clip.stems[SFX], clip.rate_hz
+    media = in_memory(clip_id, scene, clip)
     spoken = bool(scene.transcript)
-    loudness = {stream: lufs(wave, rate_hz) for stream, wave in clip.stems.items()}
-    lips = voices = None
-    if spoken:
-        level = speech_level(speech, rate_hz, clip.fps, len(clip.frames))
-        lips = lip_sync(mouth_area(clip.frames), level, clip.fps)
-        voices = name_voice(speech, rate_hz) if loudness[SPEECH] >= SILENT_LUFS else None
-    sounds = name_sounds(sfx, rate_hz) if loudness[SFX] >= SILENT_LUFS else None
-    colours = asked_colours(scene)
+    sounds = {what: str(name) or None for what, name in asked_sounds.name(media).items()}
+    mouth = lips.curves(media) if spoken else None
+    sync = lip_sync(mouth["area"], mouth["level"], clip.fps) if mouth else None
+    survival = (
+        float(stem_balance.balance(media)["survival"]) if spoken and (scene.action or scene.ambience) else math.nan
+    )
     named = name_colours(clip.frames)
+    colours = asked_colours(scene)
     return ClipScores(
         id=clip_id,
         transcript=scene.transcript if spoken else None,
-        heard=recogniser.read(speech, rate_hz) if spoken else None,
+        heard=str(word_errors.hear(media)["heard"]) if spoken else None,
         action=scene.action,
-        named_action=sounds.action if sounds else None,
+        named_action=sounds["action"],
         ambience=scene.ambience,
-        named_ambience=sounds.ambience if sounds else None,
+        named_ambience=sounds["ambience"],
         voice=scene.voice,
-        named_voice=max(voices, key=voices.__getitem__) if voices else None,
+        named_voice=(str(asked_voice.name(media)["voice"]) or None) if spoken else None,
         colours=colours,
         named_colours={part: named[part] for part in colours},
-        lips_r=lips.r if lips else None,
-        lips_r_best=lips.r_best if lips else None,
-        loudness={stream: _finite(level) for stream, level in loudness.items()},
-        survival=background_survival(speech, sfx, rate_hz) if spoken and (scene.action or scene.ambience) else None,
-        motion=[round(float(x), 5) for x in action_strength(clip.frames, clip.fps)],
-        onsets=[round(float(x), 5) for x in onset_strength(sfx, rate_hz)],
+        lips_r=sync.r if sync else None,
+        lips_r_best=sync.r_best if sync else None,
+        loudness={stream: _finite(lufs(wave, clip.rate_hz)) for stream, wave in clip.stems.items()},
+        survival=None if math.isnan(survival) else survival,
+        motion=[round(float(x), 5) for x in strike_sync.HANDS.prepare(media)["curve"]],
+        onsets=[round(float(x), 5) for x in av_lag.ONSETS.prepare(media)["curve"]],
     )
-
-
-def asked_colours(scene: Scene) -> dict[str, str]:
-    """Colours by part of the look, of those parts whose colour the caption names."""
-    look, caption = scene.look, scene.caption.lower()
-    lists = _synonyms()
-    asked = {"clothes": look.clothes}
-    walls = [f"{shade} {place}" for shade in lists.get(f"shade_{look.background}", (look.background,))
-             for place in ("wall", "background", "backdrop", "room")]  # fmt: skip
-    if any(wall in caption for wall in walls):
-        asked["background"] = look.background
-    tints = [f"{tint} {thing}" for tint in lists[f"tint_{look.hair}"] for thing in ("hair", "curl", "bun")]
-    if look.hair_style != "bald" and any(tint in caption for tint in tints):
-        asked["hair"] = look.hair
-    return asked
-
-
-@cache
-def _synonyms() -> Mapping[str, tuple[str, ...]]:
-    """Words of the caption grammar by section."""
-    return Grammar.read(Path(captions.__file__).with_name("captions.txt"), free=captions.FREE).lists
 
 
 def _finite(level: float) -> float | None:

@@ -64,6 +64,19 @@ def si_sdr(estimate: np.ndarray, reference: np.ndarray) -> float:
         return float(10 * (np.log10(target @ target) - np.log10(np.sum((estimate - target) ** 2))))
 
 
+def sdr(estimate: np.ndarray, reference: np.ndarray) -> float:
+    """Signal-to-distortion ratio in dB of zero-mean waves, at the scale they have: 10 log10(|r|^2 / |e - r|^2).
+
+    Raises:
+        ValueError: for a silent reference.
+    """
+    estimate, reference = (np.asarray(x, dtype=np.float64) - np.mean(x) for x in (estimate, reference))
+    if not reference.any():
+        raise ValueError("SDR of a silent reference is undefined")
+    with np.errstate(divide="ignore"):
+        return float(10 * (np.log10(reference @ reference) - np.log10(np.sum((estimate - reference) ** 2))))
+
+
 def _frame_power(wave: np.ndarray, rate_hz: int) -> np.ndarray:
     """Mean power `(frames,)` of frames of 20 ms."""
     size = round(FRAME_S * rate_hz)

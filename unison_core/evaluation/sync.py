@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from einops import reduce
 from scipy.ndimage import gaussian_filter1d
 
 from unison_core.evaluation.features import log_mel
@@ -61,11 +62,14 @@ def action_strength(frames: np.ndarray, fps: float) -> np.ndarray:
     return np.interp(grid_s, (np.arange(1, len(frames)) + 0.5) / fps, sudden, left=0.0, right=0.0)
 
 
-def sync(action: np.ndarray, onsets: np.ndarray) -> Sync | None:
-    """Lag and correlations of two 100 Hz curves; None where either is constant (nothing moves, nothing sounds)."""
+def sync(action: np.ndarray, onsets: np.ndarray, max_lag_s: float = MAX_LAG_S) -> Sync | None:
+    """Lag and correlations of two 100 Hz curves; None where either is constant (nothing moves, nothing sounds).
+
+    None too where the clip is no longer than the range of lags.
+    """
     count = min(len(action), len(onsets))
     a, b = (gaussian_filter1d(x[:count], SMOOTH_S * GRID_HZ) for x in (action, onsets))
-    reach = round(MAX_LAG_S * GRID_HZ)
+    reach = round(max_lag_s * GRID_HZ)
     if min(a.std(), b.std()) < 1e-9 or count <= 2 * reach:
         return None
     a, b = (a - a.mean()) / a.std(), (b - b.mean()) / b.std()
@@ -77,6 +81,23 @@ def sync(action: np.ndarray, onsets: np.ndarray) -> Sync | None:
         r_peak=float(r[peak]),
         r_in_time=float(r[reach - near : reach + near + 1].max()),
     )
+
+
+def moving_parts(frames: np.ndarray, fps: float, parts: int = 8) -> np.ndarray:
+    """Visible action `(n,)` at 100 Hz anywhere in the picture, as `action_strength` but part by part.
+
+    The picture is cut into `parts` x `parts`; what moves steadily in a part, such as a background that drifts through
+    it, is taken off there before the parts are added, so that it cannot hide what moves suddenly elsewhere.
+    """
+    grey = frames.astype(np.float32).mean(axis=-1)
+    height, width = (size // parts * parts for size in grey.shape[1:])
+    change = np.abs(np.diff(grey[:, :height, :width], axis=0))
+    motion = reduce(change, "f (i h) (j w) -> f (i j)", "mean", i=parts, j=parts)  # (F-1, parts^2)
+    sudden = np.maximum(motion - gaussian_filter1d(motion, AROUND_S * fps, axis=0), 0)
+    spread = np.median(np.abs(motion - np.median(motion, axis=0)), axis=0)
+    strength = np.maximum(sudden - 2 * spread, 0).mean(axis=1)
+    grid_s = (np.arange(int(len(frames) / fps * GRID_HZ)) + 0.5) / GRID_HZ
+    return np.interp(grid_s, (np.arange(1, len(frames)) + 0.5) / fps, strength, left=0.0, right=0.0)
 
 
 def beats_shuffled(actions: Sequence[np.ndarray], onsets: Sequence[np.ndarray], partners: int = 20) -> list[bool]:

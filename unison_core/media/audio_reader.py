@@ -37,6 +37,7 @@ class AudioReader:
 
     Attributes:
         path, rate_hz, channels: of the file.
+        declared_s: length that the file declares, None where it does not.
         samples: per channel, read so far.
         warnings: what ffmpeg found wrong without giving up; complete after the last block.
     """
@@ -44,6 +45,7 @@ class AudioReader:
     path: Path
     rate_hz: int
     channels: int
+    declared_s: float | None
     _pipe: BinaryIO
     _process: "subprocess.Popen[bytes]"
     _log: BinaryIO
@@ -67,7 +69,7 @@ class AudioReader:
 
     def _finish(self) -> None:
         code = self._process.wait()
-        said, declared_s = _read_log(self._log)
+        said, _, declared_s = _read_log(self._log)
         if code:
             raise UsageError(f"{self.path} cannot be read: {said[-1] if said else f'ffmpeg ended with {code}'}")
         if not self.samples:
@@ -94,7 +96,7 @@ def open_audio(path: Path) -> Iterator[AudioReader]:
         raise UsageError(f"{path} is empty (0 bytes)")
     command = [ffmpeg.program(), "-hide_banner", "-nostdin", "-loglevel", "level+info", "-nostats", "-i",
                f"file:{path}", "-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "-"]  # fmt: skip
-    with tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryFile("a+b") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
         assert process.stdout is not None
         try:
@@ -104,7 +106,8 @@ def open_audio(path: Path) -> Iterator[AudioReader]:
                 raise UsageError(_refusal(path, _read_log(log)[0]))
             _, offset, _, _, rate_hz, channels = AU_HEADER.unpack(header)
             process.stdout.read(offset - AU_HEADER.size)
-            yield AudioReader(path, rate_hz, channels, process.stdout, process, log)  # type: ignore[arg-type]
+            declared_s = _read_log(log)[1]
+            yield AudioReader(path, rate_hz, channels, declared_s, process.stdout, process, log)  # type: ignore[arg-type]
         finally:
             process.kill()
             process.stdout.close()
@@ -119,16 +122,17 @@ def _refusal(path: Path, said: list[str]) -> str:
     return f"{path} holds no sound that can be read: {reason}"
 
 
-def _read_log(log: BinaryIO) -> tuple[list[str], float | None]:
-    """What ffmpeg said at level warning or above, and a sound file's declared length (None: unknown or estimated)."""
+def _read_log(log: BinaryIO) -> tuple[list[str], float | None, float | None]:
+    """What ffmpeg said at level warning or above, the length that the file declares, and that length if it is exact.
+
+    It is not where ffmpeg estimates it, nor where it is that of a video, whose sound may be shorter.
+    """
     log.seek(0)
     lines = log.read().decode(errors="replace").splitlines()
     said = [match[2].strip() for line in lines if (match := _SAID.match(line))]
     said = [line for line in said if "Guessed Channel Layout" not in line]
-    declared_s = None
     exact = not any("Estimating duration" in line for line in said) and not any("Video:" in line for line in lines)
-    for line in lines:
-        if exact and (match := _DURATION.match(line)):
-            declared_s = 3600 * int(match[1]) + 60 * int(match[2]) + float(match[3])
-            break
-    return [line for line in said if "Estimating duration" not in line], declared_s
+    times = (match for line in lines if (match := _DURATION.match(line)))
+    declared_s = next((3600 * int(time[1]) + 60 * int(time[2]) + float(time[3]) for time in times), None)
+    said = [line for line in said if "Estimating duration" not in line]
+    return said, declared_s, declared_s if exact else None

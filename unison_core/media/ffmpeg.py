@@ -50,6 +50,13 @@ def run(arguments: Sequence[str], feed: Iterable[bytes] = ()) -> bytes:
         return _output(process.returncode, out, err)
 
 
+def describe(path: Path) -> str:
+    """What ffmpeg says of a media file's container and streams, or why it cannot read it."""
+    command = [program(), "-hide_banner", "-nostdin", "-i", str(path)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return done.stderr.decode(errors="replace").replace("At least one output file must be specified", "")
+
+
 def write_tags(path: Path, tags: dict[str, str]) -> None:
     """Write `tags` as an ffmpeg metadata file, so that long values never meet the limit on a command line."""
     lines = (f"{_escape(key)}={_escape(value)}\n" for key, value in tags.items())

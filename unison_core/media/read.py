@@ -45,8 +45,14 @@ def read_frames(path: Path, *, fps: float | None = None, size: tuple[int, int] |
     return np.stack(frames).reshape(-1, height, width, 3)
 
 
-def read_audio(path: Path, rate_hz: int) -> np.ndarray:
+def read_audio(path: Path, rate_hz: int, *, start_s: float = 0.0, duration_s: float | None = None) -> np.ndarray:
     """The first audio stream, mixed down to mono.
+
+    Args:
+        path: any file with sound.
+        rate_hz: of the result.
+        start_s: where it begins.
+        duration_s: how much at most; None takes all.
 
     Returns:
         float32 `(samples,)` at `rate_hz`.
@@ -55,8 +61,9 @@ def read_audio(path: Path, rate_hz: int) -> np.ndarray:
         UsageError: the file is missing or holds no sound that can be decoded.
     """
     _exists(path)
+    part = [*(["-ss", f"{start_s:.6f}"] if start_s else []), *(["-t", f"{duration_s:.6f}"] if duration_s else [])]
     try:
-        raw = ffmpeg.run(["-i", str(path), "-map", "0:a:0", "-ac", "1", "-ar", str(rate_hz), "-f", "f32le", "-"])
+        raw = ffmpeg.run([*part, "-i", str(path), "-map", "0:a:0", "-ac", "1", "-ar", str(rate_hz), "-f", "f32le", "-"])
     except UnisonError as error:
         raise UsageError(f"{path} holds no sound that can be read: {error}") from error
     return np.frombuffer(raw, np.float32).copy()

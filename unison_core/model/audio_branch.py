@@ -17,6 +17,7 @@ from unison_core.config import AudioBranchConfig
 from unison_core.model.audio_blocks import FusedBlock, JointBlock
 from unison_core.model.audio_layers import ChannelLastConv1d, FinalLayer, GatedMLP, Segments, TimeEmbedding, zero_
 from unison_core.model.bi_aca import BiACA
+from unison_core.model.reference import ReferenceSegment, reference_angles
 from unison_core.model.rope import rope_angles
 from unison_core.model.scg import SemanticGates
 from unison_core.types import AUDIO_STREAMS, MIX, SFX
@@ -57,6 +58,7 @@ class AudioState:
         time: mean time embedding of the streams `(B, D)`.
         angles: rotations of one stream `(N, d/2, 2)`; cross_angles: the same at Bi-ACA's head width.
         gates: `(B, 2)` per block passed so far, for plotting.
+        reference: a voice before the speech stream, or None.
     """
 
     streams: Mapping[str, Tensor]
@@ -71,6 +73,7 @@ class AudioState:
     clip_angles: Tensor | None
     context: AudioContext
     gates: tuple[Tensor, ...] = ()
+    reference: ReferenceSegment | None = None
 
 
 class StreamCoupling(nn.Module):
@@ -217,6 +220,14 @@ class AudioBranch(nn.Module):
             context=context,
         )
 
+    def prepend(self, state: AudioState, reference: Tensor, bias: Tensor) -> AudioState:
+        """The state with clean latents `(B, R, C)` of a voice before the speech stream; `bias` `(D,)` marks them."""
+        tokens = self.audio_input_proj(reference.to(bias.dtype))
+        clean = self.t_embed(torch.ones(len(tokens), device=tokens.device))
+        angles = reference_angles(tokens.shape[1], self.config.dim // self.config.heads, tokens.device)
+        condition = clean[:, None] + state.context.pooled
+        return replace(state, reference=ReferenceSegment(tokens=tokens + bias, condition=condition, angles=angles))
+
     def block(self, j: int, state: AudioState) -> AudioState:
         """Block j of `config.blocks`: exchange between the streams, then the shared block over both."""
         streams: Segments = tuple(state.streams[name] for name in self.stream_names)
@@ -228,6 +239,10 @@ class AudioBranch(nn.Module):
             )
             gates = (*gates, gate)
         angles = (state.angles,) * len(streams)  # identical positions in every stream
+        voice = state.reference
+        if voice is not None:
+            streams, conditions = (voice.tokens, *streams), (voice.condition, *conditions)
+            angles = (voice.angles, *angles)
         text, clip = state.text, state.clip
         if j < self.config.joint_blocks:
             streams, text, clip = self.joint_blocks[j](
@@ -235,8 +250,10 @@ class AudioBranch(nn.Module):
             )
         else:
             streams = self.fused_blocks[j - self.config.joint_blocks](streams, conditions, angles)
+        if voice is not None:
+            voice, streams = replace(voice, tokens=streams[0]), streams[1:]
         named = dict(zip(self.stream_names, streams, strict=True))
-        return replace(state, streams=named, text=text, clip=clip, gates=gates)
+        return replace(state, streams=named, text=text, clip=clip, gates=gates, reference=voice)
 
     def head(self, state: AudioState) -> dict[str, Tensor]:
         """Velocity v = eps - x0 `(B, N, C)` by stream. The layer itself predicts MMAudio's x0 - eps."""

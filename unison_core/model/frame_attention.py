@@ -69,9 +69,13 @@ def frame_layout(timing: Timing, video_latents: int, audio_latents: int, config:
     largest = int(sizes.max())
     start = _nearest_window(video_s, audio_s, min(config.audio_window, audio_latents))
     head_dim = config.dim // config.heads
+    aligned = config.rope == "seconds"
+    video_at, audio_at = (
+        times * config.rope_rate_hz if aligned else torch.arange(len(times)) for times in (video_s, audio_s)
+    )
     return FrameLayout(
-        video_angles=rope_angles(video_s * config.rope_rate_hz, head_dim),
-        audio_angles=rope_angles(audio_s * config.rope_rate_hz, head_dim),
+        video_angles=rope_angles(video_at, head_dim),
+        audio_angles=rope_angles(audio_at, head_dim),
         audio_window=start[:, None] + torch.arange(min(config.audio_window, audio_latents)),
         groups=(first[:, None] + torch.arange(largest)).clamp(max=audio_latents - 1),
         slots=window * largest + rank,

@@ -16,6 +16,7 @@ from unison_core.config import ModelConfig
 from unison_core.model.audio_branch import AudioBranch, AudioContext, AudioState
 from unison_core.model.caption_encoder import CaptionEncoder
 from unison_core.model.frame_attention import FrameAttentionNode, FrameLayout, SigmaEmbedding, frame_layout
+from unison_core.model.reference import ReferenceVoice
 from unison_core.model.sequence_parallel import SequenceParallel
 from unison_core.model.transcript_encoder import TranscriptEncoder
 from unison_core.model.video_branch import VideoBranch, VideoContext, VideoState
@@ -31,11 +32,13 @@ class Conditions:
         video: cross-attention keys and values, or None in audio-only training.
         audio: caption and transcript of the audio branch.
         layout: who attends to whom at the nodes.
+        reference: latents `(B, R, C)` of a voice, or None.
     """
 
     video: VideoContext | None
     audio: AudioContext
     layout: FrameLayout
+    reference: Tensor | None = None
 
 
 class Unison(nn.Module):
@@ -58,11 +61,24 @@ class Unison(nn.Module):
             FrameAttentionNode(config.video.dim, config.audio.dim, config.nodes, self.audio.stream_names)
             for _ in range(config.audio.blocks)
         )
+        self.reference = (
+            ReferenceVoice(
+                config.reference, config.audio.latent_channels, config.video.latent_channels, config.audio.dim
+            )
+            if config.reference
+            else None
+        )
         self.node_positions = node_positions(config.video.blocks, config.audio.blocks)
         self._layouts: dict[tuple[int, torch.device], FrameLayout] = {}
 
     def encode(
-        self, text: TextInputs, frames: int, captions: CaptionFeatures | None = None, *, with_video: bool = True
+        self,
+        text: TextInputs,
+        frames: int,
+        captions: CaptionFeatures | None = None,
+        *,
+        with_video: bool = True,
+        reference: Tensor | None = None,
     ) -> Conditions:
         """Encode prompts once per clip.
 
@@ -71,7 +87,10 @@ class Unison(nn.Module):
             frames: pixel frames of the clip, 4k+1.
             captions: features of frozen encoders, where the preset's captions are external; None takes those in `text`.
             with_video: False leaves the video branch out (audio-only training).
+            reference: latents `(B, R, C)` of a voice that is to be heard.
         """
+        if reference is not None and self.reference is None:
+            raise ValueError("this preset takes no reference voice: it has no `reference` settings")
         count = self.timing.audio_latents(frames)
         times = self.timing.audio_latent_times_s(count)
         captions = captions or text.captions or self._encode_captions(text.caption_ids)
@@ -83,6 +102,7 @@ class Unison(nn.Module):
             video=self.video.encode_text(captions.video) if with_video else None,
             audio=self.audio.encode(captions.audio, captions.audio_mean, transcript, transcript_mean),
             layout=self.layout(frames, text.span_s.device),
+            reference=reference,
         )
 
     def layout(self, frames: int, device: torch.device) -> FrameLayout:
@@ -112,6 +132,12 @@ class Unison(nn.Module):
         """
         names = [s for s in latents if s != VIDEO]
         audio = self.audio.embed({s: latents[s] for s in names}, {s: sigmas[s] for s in names}, conditions.audio)
+        if conditions.reference is not None and self.reference is not None:
+            voice = self.reference(conditions.reference, latents.get(VIDEO))
+            audio = self.audio.prepend(audio, voice, self.reference.bias)
+        elif self.reference is not None and self.training:
+            unheard = self.reference.unheard()
+            audio = replace(audio, streams={s: x + unheard.to(x.dtype) for s, x in audio.streams.items()})
         if VIDEO not in latents:
             for j in range(self.config.audio.blocks):
                 audio = self.audio.block(j, audio)

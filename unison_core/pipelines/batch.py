@@ -14,6 +14,7 @@ from unison_core.pipelines.generation import RECORD
 from unison_core.pipelines.prompts_file import Row
 from unison_core.pipelines.record import read_record, spec_from
 from unison_core.pipelines.request import ClipSpec, complete
+from unison_core.weights.checksums import sha256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,9 @@ def finished(folder: Path, wanted: ClipSpec, *, drawn_seed: bool) -> dict[str, A
     made = spec_from(record, str(folder))
     if made != (replace(wanted, seed=made.seed) if drawn_seed else wanted):
         raise UsageError(f"{folder} was made with other settings: choose another --out, or pass --overwrite")
+    for name, path in wanted.given.files.items():
+        if record["inputs"][name]["sha256"] != sha256(path):
+            raise UsageError(f"{folder} was made when {path} was another file: choose another --out, or --overwrite")
     return record
 
 

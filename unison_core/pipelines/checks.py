@@ -51,8 +51,9 @@ def _loudness(spec: ClipSpec, mixed: Mixed, rate_hz: int) -> list[Check]:
     levels = {stream: lufs(mixed.stems[stream], rate_hz) for stream in AUDIO_STREAMS} | {
         "mix": lufs(mixed.mix, rate_hz)
     }
+    made = SPEECH not in spec.given.stems
     wrong = {
-        SPEECH: "the speech stem is silent, though a transcript was given" if spec.transcript else "",
+        SPEECH: "the speech stem is silent, though a transcript was given" if spec.transcript and made else "",
         SFX: "",
         "mix": "the clip is silent",
     }
@@ -63,7 +64,7 @@ def _loudness(spec: ClipSpec, mixed: Mixed, rate_hz: int) -> list[Check]:
         message = (
             f"{name} {_lufs(level)}" if passed else f"{wrong[name]} ({_lufs(level)}, silence is under {SILENT_LUFS:g})"
         )
-        if name == SPEECH and not spec.transcript and not silent:
+        if name == SPEECH and not spec.transcript and not silent and made:
             passed, message = (
                 False,
                 f"something is heard in the speech stem ({_lufs(level)}), though nobody should speak",
@@ -76,6 +77,8 @@ def _clipping(mixed: Mixed) -> Check:
     passed = mixed.reduction_db == 0
     message = "no peak over full scale" if passed else (
         f"peaks passed full scale: stems and mix were lowered by {mixed.reduction_db:.1f} dB"
+        if not mixed.kept
+        else f"peaks passed full scale: the generated stem gave way by up to {mixed.reduction_db:.1f} dB"
     )  # fmt: skip
     return Check(name="peak_reduction_db", value=round(mixed.reduction_db, 3), passed=passed, message=message)
 

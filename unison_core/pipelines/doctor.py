@@ -12,10 +12,12 @@ from dataclasses import asdict, dataclass
 from unison_core.errors import UnisonError
 
 OK, MISSING, BROKEN = "ok", "missing", "broken"
-NEEDED = ("torch", "torchaudio", "diffusers", "transformers", "safetensors", "soundfile", "pyloudnorm", "einops")
+NEEDED = ("torch", "torchaudio", "diffusers", "transformers", "safetensors", "soundfile", "pyloudnorm", "einops",
+          "bs_roformer")  # fmt: skip
 OPTIONAL = {
     "skia": ("skia-python", "drawing the corpus: pip install -e '.[corpus]', and the system's libgl1, libfontconfig1"),
     "pocketsphinx": ("pocketsphinx", "word errors in evaluation: pip install -e '.[eval]'"),
+    "cv2": ("opencv-python-headless", "optical flow and faces in evaluation: pip install -e '.[eval]'"),
     "jiwer": ("jiwer", "word errors in evaluation: pip install -e '.[eval]'"),
 }
 """Module, distribution, and what it is for."""

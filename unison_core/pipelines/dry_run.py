@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unison_core.diffusion.guidance import TextGuidance
+from unison_core.diffusion.guidance import TextGuidance, movable
 from unison_core.diffusion.schedule import stream_schedules
 from unison_core.diffusion.step_cache import computed_steps
 from unison_core.pipelines.device import choose_device, choose_precision, device_name
@@ -13,6 +13,7 @@ from unison_core.pipelines.memory_plan import MemoryPlan, Needs, free_bytes, nee
 from unison_core.pipelines.planning import plan_for
 from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
 from unison_core.pipelines.workload import forward_flops, matmul_speed
+from unison_core.types import VIDEO
 from unison_core.weights.licences import Part, read_sources
 from unison_core.weights.resolve import missing_downloads, resolve_preset
 
@@ -124,14 +125,18 @@ def dry_run(
 
 
 def _rows(spec: ClipSpec) -> int:
-    """Rows of forwards that sampling computes: one on every computed step, two where guidance applies."""
-    schedules = stream_schedules(spec.steps, shifts=spec.shift, lead=spec.lead, lead_amount=spec.lead_amount)
+    """Rows that sampling computes: on every computed step the prompt, and an anchor for each term that applies."""
+    schedules = stream_schedules(
+        spec.steps, shifts=spec.shift, given=spec.given.task.given, lead=spec.lead, lead_amount=spec.lead_amount
+    )
     guidance = TextGuidance(scale=spec.text_scale, interval=spec.guidance_interval)
-    computed = computed_steps(spec.steps, spec.cache_every)
-    return sum(
-        2 if guidance.active({stream: levels[i] for stream, levels in schedules.items()}) else 1
-        for i in range(spec.steps) if computed[i]
-    )  # fmt: skip
+    rows = 0
+    for i, computed in enumerate(computed_steps(spec.steps, spec.cache_every)):
+        levels = {stream: schedule[i] for stream, schedule in schedules.items()}
+        synced = movable(spec.sync_scale, levels)
+        anchors = (guidance.active(levels), synced & {VIDEO}, synced - {VIDEO} if i else ())
+        rows += computed * (1 + sum(map(bool, anchors)))
+    return rows
 
 
 def _spell(seconds: float) -> str:

@@ -4,7 +4,7 @@ import errno
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,10 +14,12 @@ import numpy as np
 from torch import Tensor
 
 from unison_core.errors import UnisonError, UsageError
+from unison_core.media.remux import SourcePicture, mux_with_sound
 from unison_core.types import SFX, SPEECH
 from unison_core.weights.checksums import sha256
 
 RECORD = "unison.json"
+GATES = "gates.json"
 VIDEO_FILE, MIX_FILE, PREVIEW_FILE = "video.mp4", "mix.wav", "preview.png"
 
 
@@ -33,6 +35,8 @@ class Generation:
         rate_hz: sample rate.
         metadata: the provenance record; JSON data.
         latents: latents by stream, `(C, T, H, W)` and `(N, C)`, float32.
+        source: the video that was given, whose own picture `save` writes; `frames` are what the model saw of it.
+        gates: the gates by block and step (`gate_record.py`), where they were asked for.
     """
 
     frames: np.ndarray
@@ -43,6 +47,8 @@ class Generation:
     rate_hz: int
     metadata: Mapping[str, Any]
     latents: Mapping[str, Tensor] = field(repr=False)
+    source: SourcePicture | None = None
+    gates: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def warnings(self) -> list[str]:
@@ -76,8 +82,15 @@ class Generation:
                 from unison_core.media.preview import write_png
 
                 write_png(partial / PREVIEW_FILE, self.preview())
+            if self.gates is not None:
+                (partial / GATES).write_text(json.dumps(self.gates) + "\n", encoding="utf-8")
             record = {**self.metadata, "files": {name: sha256(partial / name) for name in waves}}
-            write_mp4(partial / VIDEO_FILE, self.frames, self.fps, partial / MIX_FILE, record)
+            if self.source is None:
+                write_mp4(partial / VIDEO_FILE, self.frames, self.fps, partial / MIX_FILE, record)
+            else:
+                record = dict(mux_with_sound(
+                    partial / VIDEO_FILE, self.source, partial / MIX_FILE, partial_record(record, "picture")
+                ))  # fmt: skip
             others = [VIDEO_FILE, *([PREVIEW_FILE] if preview else [])]
             record["files"] = {**record["files"], **{name: sha256(partial / name) for name in others}}
             (partial / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -98,6 +111,11 @@ class Generation:
     def stems(self) -> dict[str, np.ndarray]:
         """Waveforms by audio stream."""
         return {SPEECH: self.speech, SFX: self.sfx}
+
+
+def partial_record(record: Mapping[str, Any], key: str) -> Callable[[str], Mapping[str, Any]]:
+    """The record with a fact about its output filled in later."""
+    return lambda fact: {**record, "output": {**record["output"], key: fact}}
 
 
 @contextmanager

@@ -14,6 +14,7 @@ KINDS = (
     (r"audio\.(couplings|transcript_\w+)\.", "adapters of the two streams"),
     (r"audio\.", "audio branch (MMAudio)"),
     (r"(nodes|sigma)\.", "interaction nodes"),
+    (r"reference\.", "reference voice and style alignment"),
     (r"transcript\.", "transcript encoder (Zipformer)"),
     (r"caption\.", "caption encoder"),
 )

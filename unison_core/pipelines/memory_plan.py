@@ -10,7 +10,7 @@ benchmark `full_size.py` measures them.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -145,15 +145,16 @@ def arrangements(need: Needs, free: int, fixed: bool = False) -> Iterator[Memory
 
 
 def smaller(plan: MemoryPlan, need: Needs, free: int) -> MemoryPlan | None:
-    """The next smaller arrangement after running out of memory; None where the user fixed it or there is none."""
+    """What to try after running out of memory: the least of the same mode, then of the next; None where that is all.
+
+    None as well where the user fixed the mode.
+    """
     if plan.fixed:
         return None
-    rest = [(p.mode, p.rows) for p in arrangements(need, free)]
-    at = rest.index((plan.mode, plan.rows))
-    following = list(arrangements(need, free))[at + 1 :]
-    if not following:
+    modes = MODES[MODES.index(plan.mode) + (plan.rows == 1 and plan.tiled) :]
+    if not modes:
         return None
-    return MemoryPlan(**{**following[0].__dict__, "tiled": True})
+    return replace(next(p for p in arrangements(need, free) if p.mode == modes[0] and p.rows == 1), tiled=True)
 
 
 def free_bytes(device: torch.device) -> int:

@@ -64,15 +64,16 @@ class SplitRows:
         self.model, self.group = model, group
         self.rank, self.size = dist.get_rank(group), dist.get_world_size(group)
 
-    def encode(self, text: TextInputs, frames: int) -> Any:
+    def encode(self, text: TextInputs, frames: int, *, reference: Tensor | None = None) -> Any:
         """Conditions of this process's rows; of all rows, where they do not divide."""
-        return self.model.encode(text.map(self._mine), frames)
+        voice = None if reference is None else self._mine(reference)
+        return self.model.encode(text.map(self._mine), frames, reference=voice)
 
-    def __call__(self, latents: Latents, sigmas: Sigmas, conditions: Any) -> dict[str, Tensor]:
+    def __call__(self, latents: Latents, sigmas: Sigmas, conditions: Any, **more: Any) -> dict[str, Tensor]:
         """Velocities of all rows."""
         rows = len(next(iter(latents.values())))
         own = self.model({s: self._mine(x) for s, x in latents.items()},
-                         {s: self._mine(x) for s, x in sigmas.items()}, conditions)  # fmt: skip
+                         {s: self._mine(x) for s, x in sigmas.items()}, conditions, **more)  # fmt: skip
         return own if rows % self.size else {s: self._all(v) for s, v in own.items()}
 
     def _mine(self, x: Tensor) -> Tensor:

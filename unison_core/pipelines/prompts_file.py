@@ -11,12 +11,16 @@ from typing import Any, TextIO
 
 from unison_core.config import from_mapping, to_mapping
 from unison_core.errors import UsageError
+from unison_core.pipelines.given import Given
 from unison_core.pipelines.naming import check_id, slug
 from unison_core.pipelines.request import GenerateRequest
-from unison_core.pipelines.spelling import parse_duration, parse_scales, parse_size, parse_span
+from unison_core.pipelines.spelling import parse_duration, parse_scales, parse_seconds, parse_size, parse_span
 
-SPELLED = {"duration": "duration_s", "size": "size", "text_scale": "text_scale", "shift": "shift", "span": "span_s"}
+SPELLED = {"duration": "duration_s", "size": "size", "text_scale": "text_scale", "sync_scale": "sync_scale",
+           "shift": "shift", "span": "span_s"}  # fmt: skip
 """Keys whose values are spelled as on the command line."""
+GIVEN_KEYS = {"start" if f.name == "start_s" else f.name: f.name for f in fields(Given)}
+"""Keys that say what a clip is made from; files are looked for where the command runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,34 +40,35 @@ class Row:
     error: str | None = None
 
 
-def read_rows(source: str, base: GenerateRequest) -> Iterator[Row]:
+def read_rows(source: str, base: GenerateRequest, command: str = "generate") -> Iterator[Row]:
     """Rows of a prompts file, one by one as they come.
 
     Args:
         source: path of a `.csv` file, or of any other file as JSONL; `-` is JSONL (or CSV, if the first line is no
             JSON object) from stdin.
         base: settings of rows that do not say otherwise. With a seed, row n gets seed + n - 1.
+        command: a row that is made from other things than this command's is an error.
 
     Raises:
         UsageError: the file cannot be read.
     """
     if source == "-":
-        yield from _rows(sys.stdin, base, as_csv=None)
+        yield from _rows(sys.stdin, base, command, as_csv=None)
         return
     path = Path(source)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from _rows(file, base, as_csv=path.suffix.lower() == ".csv")
+            yield from _rows(file, base, command, as_csv=path.suffix.lower() == ".csv")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"prompts file {source} cannot be read: {reason}") from error
 
 
-def _rows(file: TextIO, base: GenerateRequest, as_csv: bool | None) -> Iterator[Row]:
+def _rows(file: TextIO, base: GenerateRequest, command: str, as_csv: bool | None) -> Iterator[Row]:
     seen: dict[str, int] = {}
     for index, (number, data) in enumerate(_raw_rows(file, as_csv)):
         try:
-            row = _row(index, number, data, base)
+            row = _row(index, number, data, base, command)
             assert row.id is not None
             if row.id in seen:
                 raise UsageError(f"id {row.id!r} was already used in line {seen[row.id]}")
@@ -114,31 +119,43 @@ def _json_object(line: str) -> dict[str, Any] | str:
     return data if isinstance(data, dict) else f"no JSON object but {line.strip()[:40]!r}"
 
 
-def _row(index: int, number: int, data: dict[str, Any] | str, base: GenerateRequest) -> Row:
+def _row(index: int, number: int, data: dict[str, Any] | str, base: GenerateRequest, command: str) -> Row:
     if isinstance(data, str):
         raise UsageError(data)
     values = dict(data)
     name = values.pop("id", None)
+    media = {field: _spelled(key, values.pop(key)) for key, field in GIVEN_KEYS.items() if key in values}
     given = {SPELLED.get(key, key): _spelled(key, value) for key, value in values.items()}
     settings = to_mapping(base)
     if base.seed is not None:
         settings["seed"] = base.seed + index
-    allowed = [*SPELLED, *(f.name for f in fields(GenerateRequest) if f.name not in SPELLED.values())]
+    plain = (f.name for f in fields(GenerateRequest) if f.name not in (*SPELLED.values(), "given"))
+    allowed = [*SPELLED, *plain, *GIVEN_KEYS]
     for key in values:
         if key not in allowed:
             raise UsageError(f"unknown key {key!r}; there are id, {', '.join(allowed)}")
     mix = given.pop("mix", {})
     if not isinstance(mix, Mapping):
         raise UsageError(f"mix must be an object, not {mix!r}")
-    request = from_mapping(GenerateRequest, {**settings, **given, "mix": {**settings["mix"], **mix}}, "row")
+    groups = {"mix": {**settings["mix"], **mix}, "given": {**settings["given"], **media}}
+    request = from_mapping(GenerateRequest, {**settings, **given, **groups}, "row")
+    if request.given.command != command:
+        raise UsageError(f"the row gives what `unison {request.given.command}` takes, but this is `unison {command}`")
     if name is None:
-        name = f"{index + 1:04d}-{slug(request.caption or request.transcript)}"
+        files = " ".join(path.stem for path in request.given.files.values())
+        name = f"{index + 1:04d}-{slug(request.caption or request.transcript or files)}"
     return Row(number=number, id=check_id(str(name)), request=request)
 
 
 def _spelled(key: str, value: Any) -> Any:
-    parsers = {"duration": parse_duration, "size": parse_size, "text_scale": parse_scales, "shift": parse_scales,
-               "span": parse_span}  # fmt: skip
+    parsers = {
+        "duration": parse_duration,
+        "size": parse_size,
+        "text_scale": parse_scales,
+        "sync_scale": parse_scales,
+        "shift": parse_scales,
+        "span": parse_span,
+    }
     if key in parsers and isinstance(value, (str, int, float)):
         return parsers[key](str(value))
     if key in ("seed", "steps") and isinstance(value, str):
@@ -146,4 +163,8 @@ def _spelled(key: str, value: Any) -> Any:
             return int(value)
         except ValueError as error:
             raise UsageError(f"{key} must be a whole number, not {value!r}") from error
+    if key == "start" and isinstance(value, str):
+        return parse_seconds("start", value)
+    if key == "keep_rate" and isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
     return value

@@ -1,6 +1,6 @@
 """The provenance record of a clip: with it, and the same weights, the run can be repeated.
 
-    {record, command, id, created, request, model, run, versions, timings_s, output, checks, sha256, files}
+    {record, command, id, created, request, inputs, model, run, versions, timings_s, output, checks, sha256, files}
 
 `request` is complete (every setting and the seed), `model` names revision and file hashes, `sha256` are hashes of the
 decoded data, which do not depend on how files are encoded. Silence is null, since JSON knows no infinity.
@@ -21,6 +21,8 @@ from unison_core.errors import UsageError
 from unison_core.pipelines.request import ClipSpec, GenerateRequest
 
 VERSION = 1
+COMMANDS = ("generate", "a2v", "v2a")
+"""Commands whose records these are."""
 PACKAGES = ("unison-av", "torch", "diffusers", "safetensors", "numpy", "scipy", "imageio-ffmpeg", "pyloudnorm")
 
 
@@ -35,8 +37,8 @@ def request_from(record: Mapping[str, Any], where: str = "record") -> GenerateRe
 
 
 def _request(record: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    if record.get("record") != VERSION or record.get("command") != "generate":
-        raise UsageError(f"{where} is not a record of `unison generate` (version {VERSION})")
+    if record.get("record") != VERSION or record.get("command") not in COMMANDS:
+        raise UsageError(f"{where} is not a record of `unison {'`, `'.join(COMMANDS)}` (version {VERSION})")
     return record.get("request", {})
 
 

@@ -1,7 +1,7 @@
 """Repeat a recorded run and say what came out the same."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ import torch
 from unison_core.errors import UsageError
 from unison_core.pipelines.batch import Item
 from unison_core.pipelines.record import read_record, request_from
+from unison_core.pipelines.request import GenerateRequest
 from unison_core.pipelines.runs import Run, Watcher, generate_one
+from unison_core.weights.checksums import sha256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,26 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return changes
 
 
+def with_inputs(request: GenerateRequest, record: Mapping[str, Any], moved: Mapping[str, str]) -> GenerateRequest:
+    """The request with files that were moved, all of them checked against the record's hashes.
+
+    Raises:
+        UsageError: a file is not there, or is not the one that the clip was made from.
+    """
+    files = request.given.files
+    if unknown := sorted(moved.keys() - files.keys()):
+        known = ", ".join(files) or "none"
+        raise UsageError(f"input {unknown[0]!r}: the clip was made from no such file; there are: {known}")
+    paths: dict[str, Any] = dict(moved)
+    request = replace(request, given=replace(request.given, **paths))
+    for name, path in request.given.files.items():
+        if not path.is_file():
+            raise UsageError(f"{name} {path} is not here: say where it is with --input {name}=FILE")
+        if sha256(path) != record.get("inputs", {}).get(name, {}).get("sha256"):
+            raise UsageError(f"{name} {path} is not the file that the clip was made from")
+    return request
+
+
 def replay_record(
     path: Path,
     out: Path | None,
@@ -64,6 +86,7 @@ def replay_record(
     model: str | None = None,
     device: str | None = None,
     precision: str | None = None,
+    inputs: Mapping[str, str] | None = None,
     offline: bool = False,
     overwrite: bool = False,
     preview: bool = False,
@@ -75,13 +98,14 @@ def replay_record(
         out: where the new clip goes; None makes `outputs/<time>-<slug>`.
         watcher: is told how it goes.
         model, device, precision: instead of the record's.
+        inputs: where files that the clip was made from are now, by what they are.
         offline, overwrite, preview: as in `Run`.
 
     Raises:
         UsageError: no record, or one of another kind.
     """
     record = read_record(path)
-    request = request_from(record, str(path))
+    request = with_inputs(request_from(record, str(path)), record, inputs or {})
     try:
         revision, name, then = record["model"]["revision"], record["model"]["name"], record["run"]
         run = Run(

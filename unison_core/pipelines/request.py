@@ -1,4 +1,4 @@
-"""What one run of `generate` is asked to do, and the completing of it: every default filled in, every value checked.
+"""What one run of `generate`, `a2v` or `v2a` is asked to do, completed: defaults filled in, values checked.
 
 The completed request, a `ClipSpec`, is what the record keeps and what `replay` repeats, so nothing that shapes a clip
 lives elsewhere.
@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from unison_core.config import Preset, SizeConfig
 from unison_core.errors import UsageError
 from unison_core.media.mix import MixSettings
+from unison_core.pipelines.given import REFERENCE, Given, describe_files
+from unison_core.pipelines.given_length import given_duration_s
+from unison_core.pipelines.separating import find_bundled, needs_separation
 from unison_core.timing import Timing
-from unison_core.types import STREAMS
+from unison_core.types import AUDIO_STREAMS, SPEECH, STREAMS, VIDEO
 
 SILENT_DURATION_S = 3.0
 """Length of a clip in which nobody speaks, unless asked otherwise."""
@@ -46,6 +49,8 @@ class GenerateRequest:
     """Guidance scale per stream; streams left out keep the preset's. 1 is no guidance."""
     shift: Mapping[str, float] | None = None
     """Time shift per stream; streams left out keep the preset's."""
+    sync_scale: Mapping[str, float] | None = None
+    """SyncCFG scale per stream; streams left out keep the preset's. 1 is off."""
     lead: str = "none"
     """Which modality runs ahead in denoising: none, video or audio."""
     lead_amount: float | None = None
@@ -56,6 +61,8 @@ class GenerateRequest:
     """Of the steps in the middle, one in so many is computed and the others continued; 1 is exact."""
     mix: MixSettings = field(default_factory=MixSettings)
     """How the stems become the mix."""
+    given: Given = field(default_factory=Given)
+    """Sound, video or image that the clip is made from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +86,8 @@ class ClipSpec:
     mix: MixSettings
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     cache_every: int = 1
+    sync_scale: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(STREAMS, 1.0))
+    given: Given = field(default_factory=Given)
 
 
 def complete(request: GenerateRequest, preset: Preset) -> ClipSpec:
@@ -87,13 +96,19 @@ def complete(request: GenerateRequest, preset: Preset) -> ClipSpec:
     Raises:
         UsageError: nothing was asked for, or a value is outside what the preset does.
     """
-    caption, transcript = request.caption.strip(), request.transcript.strip()
-    if not caption and not transcript:
+    caption, transcript, given = request.caption.strip(), request.transcript.strip(), request.given
+    if not caption and not transcript and not given.files.keys() - {REFERENCE}:
         raise UsageError("caption and transcript are both empty: say what is seen, or what is spoken")
     _check_captions({"caption": caption, "negative caption": request.negative.strip()}, preset)
+    if given.reference_audio and preset.model.reference is None:
+        raise UsageError(f"{preset.name} takes no reference voice: it was not trained for one")
+    if given.reference_audio and not transcript:
+        raise UsageError("a reference voice is given, but no transcript: nobody speaks")
     sampling = preset.sampling
     defaults = {stream: sampling.text_scale[stream] for stream in STREAMS}
     scale = _per_stream("text scale", request.text_scale, defaults, 0, MAX_SCALE)
+    sync_defaults = {stream: sampling.sync_scale.get(stream, 1.0) for stream in STREAMS}
+    sync_scale = _per_stream("sync scale", request.sync_scale, sync_defaults, 0, MAX_SCALE)
     shift = _per_stream("shift", request.shift, dict.fromkeys(STREAMS, sampling.shift), 0.05, 100)
     steps = sampling.steps if request.steps is None else request.steps
     if not 1 <= steps <= MAX_STEPS:
@@ -117,6 +132,8 @@ def complete(request: GenerateRequest, preset: Preset) -> ClipSpec:
         guidance_interval=_interval(request, preset),
         cache_every=_cache_every(request.cache_every),
         mix=request.mix,
+        sync_scale=sync_scale,
+        given=given,
     )
 
 
@@ -131,6 +148,13 @@ def _duration_s(request: GenerateRequest, transcript: str, preset: Preset) -> fl
     needed = max(comfortable - START_S - END_S, 0.0)
     if request.span_s is not None:
         needed = comfortable = _span_end(request.span_s, transcript)
+    if request.given:
+        found = describe_files(request.given)
+        if needs_separation(request.given):
+            find_bundled()
+        if request.given.stems or request.given.video:
+            needed = 0.0 if SPEECH in request.given.stems and request.span_s is None else needed
+            return given_duration_s(request.given, found, request.duration_s, needed, preset)
     if request.duration_s is None:
         if needed > timing.max_s + 1e-6:
             raise UsageError(
@@ -251,6 +275,11 @@ def _lead_amount(request: GenerateRequest) -> float:
                 f"lead amount {request.lead_amount:g} is given, but nothing leads: add --lead video or audio"
             )
         return 0.0
+    made = {*STREAMS} - request.given.task.given
+    if VIDEO not in made or not made & {*AUDIO_STREAMS}:
+        raise UsageError(
+            f"lead {request.lead}: only {' and '.join(sorted(made))} is generated, so nothing can run ahead"
+        )
     amount = 0.3 if request.lead_amount is None else request.lead_amount
     if not 0 <= amount <= 1:
         raise UsageError(f"lead amount {amount:g} is outside 0..1")

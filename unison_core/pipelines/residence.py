@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -10,8 +10,9 @@ from torch import Tensor
 from unison_core.codecs.codec import Codec
 from unison_core.model.unison import Unison
 from unison_core.pipelines.memory_plan import FULL, STREAM, MemoryPlan
-from unison_core.types import Latents, Sigmas, TextInputs
 from unison_core.weights.host_weights import BlockStream, HostWeights
+
+T = TypeVar("T")
 
 
 class Residence:
@@ -49,38 +50,25 @@ class Residence:
         """The joint model is on the device; gives what the sampler calls."""
         with self._joint.on_device() if self._joint else nullcontext():
             try:
-                if self.shared:
-                    yield self.shared(self.model)
-                else:
-                    yield self.model if self.plan.rows > 1 else RowByRow(self.model)
+                yield self.shared(self.model) if self.shared else self.model
             finally:
                 if self._stream:
                     self._stream.release()
 
-    def decoding(self) -> AbstractContextManager[None]:
-        """The codecs are on the device."""
-        return self._codec.on_device() if self._codec else nullcontext()
+    def coding(self) -> AbstractContextManager[None]:
+        """The codecs are on the device; may be entered again inside."""
+        return self._codec.on_device() if self._codec and not self._codec.lent else nullcontext()
+
+    def with_codecs(self, call: Callable[[T], Tensor]) -> Callable[[T], Tensor]:
+        """`call` with the codecs on the device: sampling asks for encoded silence and still pictures (SyncCFG)."""
+
+        def called(value: T) -> Tensor:
+            with self.coding():
+                return call(value)
+
+        return called
 
     def close(self) -> None:
         """Give the modules back; their weights are where the plan kept them."""
         if self._stream:
             self._stream.close()
-
-
-class RowByRow:
-    """The joint model computing one row of a batch at a time: half the activations of a guided step."""
-
-    def __init__(self, model: Unison) -> None:
-        self.model = model
-
-    def encode(self, text: TextInputs, frames: int) -> Any:
-        """Conditions of every row."""
-        return [self.model.encode(text.map(lambda t, i=i: t[i : i + 1]), frames) for i in range(len(text))]  # type: ignore[misc]
-
-    def __call__(self, latents: Latents, sigmas: Sigmas, conditions: Any) -> dict[str, Tensor]:
-        """Velocities of all rows."""
-        rows = [
-            self.model({s: x[i : i + 1] for s, x in latents.items()}, {s: x[i : i + 1] for s, x in sigmas.items()}, own)
-            for i, own in enumerate(conditions)
-        ]
-        return {stream: torch.cat([row[stream] for row in rows]) for stream in latents}

@@ -57,6 +57,8 @@ class Run:
     """Replace what is in the output folder."""
     preview: bool = False
     """Write preview.png as well."""
+    gates: bool = False
+    """Write gates.json as well: the gates by block and step (Unison, Fig. 8)."""
     memory: str = "auto"
     """What stays on the device: auto, full, offload or stream."""
     parallel: str = "auto"
@@ -71,7 +73,7 @@ def generate_one(request: GenerateRequest, run: Run, out: Path | None, watcher: 
     """Make one clip in `out` (default `outputs/<time>-<slug>`)."""
     source = resolve(run.model, offline=run.offline)
     spec = complete(request, source.preset)
-    folder = out or OUTPUTS / timed_name(spec.caption or spec.transcript)
+    folder = out or OUTPUTS / timed_name(title(spec))
     check_free(folder, overwrite=run.overwrite)
     pipeline = _ready(source, run, folder, spec, watcher)
     with _together(pipeline, run, watcher) as place:
@@ -81,16 +83,16 @@ def generate_one(request: GenerateRequest, run: Run, out: Path | None, watcher: 
 
 
 def generate_prompts(
-    prompts: str, base: GenerateRequest, run: Run, out: Path | None, watcher: Watcher
+    prompts: str, base: GenerateRequest, run: Run, out: Path | None, watcher: Watcher, *, command: str = "generate"
 ) -> Iterator[Item]:
     """Make the clips of a prompts file in `out/<id>` (default `outputs/<file name>`, for stdin `outputs/<time>-stdin`).
 
     A file is read once before the model is loaded, so that one without a single good row fails at once; stdin is a
-    stream and its rows are checked as they come.
+    stream and its rows are checked as they come. Every row must be a clip of the given command's direction.
     """
     source = resolve(run.model, offline=run.offline)
+    rows = read_rows(prompts, base, command)
     place = world()
-    rows = read_rows(prompts, base)
     if prompts == "-" and not place.alone:
         raise UsageError(f"prompts from stdin reach one of {place.size} processes: give a file")
     if prompts == "-":
@@ -100,7 +102,7 @@ def generate_prompts(
         rows, total = chain([first], rows), ""
         folder = out or OUTPUTS / timed_name("stdin")
     else:
-        total = f" of {check_rows(read_rows(prompts, base), source.preset)}"
+        total = f" of {check_rows(read_rows(prompts, base, command), source.preset)}"
         folder = out or OUTPUTS / slug(Path(prompts).stem)
     biggest = complete(GenerateRequest(caption="-", duration_s=source.preset.timing.max_s), source.preset)
     pipeline = _ready(source, run, folder, biggest, watcher)
@@ -113,6 +115,11 @@ def generate_prompts(
 
     rows = (row for i, row in enumerate(rows) if i % place.size == place.rank)  # every process makes its own clips
     yield from run_batch(rows, folder, source.preset, generate, overwrite=run.overwrite)
+
+
+def title(spec: ClipSpec) -> str:
+    """What a clip is called where nobody named it: its words, or the files that it is made from."""
+    return spec.caption or spec.transcript or " ".join(path.stem for path in spec.given.files.values())
 
 
 def raise_failures(items: list[Item]) -> None:
@@ -168,7 +175,7 @@ def _make(
     pipeline: UnisonPipeline, spec: ClipSpec, folder: Path, run: Run, watcher: Watcher, text: str, write: bool = True
 ) -> Mapping[str, Any]:
     with watcher.steps(text) as progress:
-        generation = pipeline.generate_spec(spec, progress=progress)
+        generation = pipeline.generate_spec(spec, progress=progress, gates=run.gates)
     if not write:
         return {**generation.metadata, "files": {}}
     return generation.save(folder, overwrite=run.overwrite, preview=run.preview).metadata

@@ -14,6 +14,11 @@ def parse_duration(text: str) -> float | None:
     return _number("duration", text.strip().removesuffix("s"), "use auto or a number of seconds, such as 3.2")
 
 
+def parse_seconds(name: str, text: str) -> float:
+    """A number of seconds."""
+    return _number(name, text.strip().removesuffix("s"), "use a number of seconds, such as 1.5")
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """Width and height of `WxH`."""
     match = re.fullmatch(r"\s*(\d{1,5})\s*[xX×]\s*(\d{1,5})\s*", text)
@@ -36,6 +41,14 @@ def parse_scales(text: str) -> dict[str, float]:
             raise UsageError(f"{text!r} names {stream} twice")
         scales[stream] = _number(stream, value, "use a number")
     return scales
+
+
+def parse_pair(name: str, text: str) -> tuple[str, str]:
+    """Key and value of `KEY=VALUE`."""
+    key, sep, value = text.partition("=")
+    if not (sep and key and value):
+        raise UsageError(f"{name} {text!r} is not NAME=VALUE")
+    return key, value
 
 
 def parse_span(text: str) -> tuple[float, float]:

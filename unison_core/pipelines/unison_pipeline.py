@@ -1,38 +1,54 @@
-"""Caption and transcript -> clip: the Python interface under the command line.
+"""Words, sound, video, image -> clip: the Python interface under the command line.
 
 pipeline = UnisonPipeline.from_pretrained("unison-nano")
 pipeline.generate(caption="A woman talks while a drum is struck", transcript="We start now").save("out")
+pipeline.a2v(speech="talk.wav", caption="A man talks while rain falls").save("out-2")
+pipeline.v2a(video="clip.mp4", transcript="Good evening", keep="sfx").save("out-3")
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from unison_core.config import Preset, to_mapping
-from unison_core.diffusion.generate_latents import SamplerSettings, generate_latents, latent_shapes
+from unison_core.diffusion.evaluations import AT_ONCE
+from unison_core.diffusion.generate_latents import JointModel, Sampled, SamplerSettings, generate_latents, latent_shapes
 from unison_core.diffusion.guidance import TextGuidance
+from unison_core.diffusion.sync_cfg import SyncGuidance
 from unison_core.errors import UnisonError, UsageError
 from unison_core.media.mix import Mixed, mix_stems
 from unison_core.media.onsets import onsets_s
+from unison_core.media.remux import SourcePicture
 from unison_core.model.fp8 import quantise_blocks
 from unison_core.pipelines.attention_backend import fastest_attention
 from unison_core.pipelines.captions import check_captions, heard
 from unison_core.pipelines.checks import check_outputs
 from unison_core.pipelines.compiling import keep_compiled
 from unison_core.pipelines.device import PRECISIONS, choose_device, choose_precision, device_name
+from unison_core.pipelines.gate_record import GateRecorder
 from unison_core.pipelines.generation import Generation
+from unison_core.pipelines.given_checks import check_given
+from unison_core.pipelines.given_media import (
+    GivenMedia,
+    encode_given,
+    encode_reference,
+    fitted,
+    read_given,
+    resampled,
+)
 from unison_core.pipelines.loading import Loaded, check_model, load
 from unison_core.pipelines.memory_plan import AUTO, STREAM, MemoryPlan, Needs, free_bytes, needs, smaller
 from unison_core.pipelines.planning import plan_for
 from unison_core.pipelines.record import VERSION, content_hashes, versions
 from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
 from unison_core.pipelines.residence import Residence
+from unison_core.pipelines.separating import Separator, bundled_separator
 from unison_core.pipelines.stopwatch import Stopwatch
-from unison_core.tasks import TASKS
 from unison_core.text.prompt import encode_prompts
 from unison_core.types import AUDIO_STREAMS, SFX, SPEECH, STREAMS, VIDEO, Prompt, TextInputs
 from unison_core.weights.resolve import DEFAULT_MODEL, ModelFolder, resolve
@@ -59,6 +75,7 @@ class UnisonPipeline:
         self.residence = Residence(self.model, self.codec, device, plan)
         self.load_s, self.fp8 = 0.0, False
         self.tell: Callable[[str], None] = lambda text: None
+        self._separator: Separator | None = None
 
     @classmethod
     def from_pretrained(
@@ -101,26 +118,113 @@ class UnisonPipeline:
         return self.source.preset
 
     def generate(
-        self, request: GenerateRequest | None = None, *, progress: Progress | None = None, **settings: Any
+        self,
+        request: GenerateRequest | None = None,
+        *,
+        image: str | Path | None = None,
+        reference_audio: str | Path | None = None,
+        progress: Progress | None = None,
+        **settings: Any,
     ) -> Generation:
-        """Generate one clip.
+        """Generate one clip from words, and from a first frame where one is given.
 
         Args:
             request: what to make; or name its fields here: `generate(caption=..., transcript=..., seed=1)`.
+            image: file of the first frame.
+            reference_audio: file of a voice that shall speak.
             progress: called after every sampling step.
 
         Raises:
             UsageError: a value is outside what the model does.
             UnisonError: the model produced values that are no numbers.
         """
+        return self._make(request, progress, settings, image=image, reference_audio=reference_audio)
+
+    def a2v(
+        self,
+        request: GenerateRequest | None = None,
+        *,
+        audio: str | Path | None = None,
+        speech: str | Path | None = None,
+        sfx: str | Path | None = None,
+        image: str | Path | None = None,
+        reference_audio: str | Path | None = None,
+        start_s: float = 0.0,
+        keep_rate: bool = False,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> Generation:
+        """Generate the picture to given sound, and the stem that is missing.
+
+        Args:
+            request: further settings, or name its fields as keywords.
+            audio: a recording, which is separated; or its stems: speech, sfx, or both.
+            image: file of the first frame.
+            reference_audio: a voice for speech that is generated.
+            start_s: where in the files the clip begins.
+            keep_rate: write sound at the files' own rate.
+            progress: called after every sampling step.
+
+        Raises:
+            UsageError: no sound is given, a file is no such thing, or a value is outside what the model does.
+        """
+        if not (audio or speech or sfx or (request and request.given.stems)):
+            raise UsageError("a2v needs sound: audio, speech or sfx")
+        return self._make(
+            request, progress, settings, audio=audio, speech=speech, sfx=sfx, image=image,
+            reference_audio=reference_audio, start_s=start_s, keep_rate=keep_rate,
+        )  # fmt: skip
+
+    def v2a(
+        self,
+        request: GenerateRequest | None = None,
+        *,
+        video: str | Path | None = None,
+        speech: str | Path | None = None,
+        sfx: str | Path | None = None,
+        keep: str | None = None,
+        reference_audio: str | Path | None = None,
+        start_s: float = 0.0,
+        keep_rate: bool = False,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> Generation:
+        """Generate sound to a given video: both stems, or the one that is not given (dubbing, new effects).
+
+        Args:
+            request: further settings, or name its fields as keywords.
+            video: its picture is kept; its sound is not, but for `keep`.
+            speech, sfx: a stem that is given.
+            keep: `speech` or `sfx`: the stem of the video's own sound that is kept.
+            reference_audio, start_s, keep_rate, progress: as in `a2v`.
+
+        Raises:
+            UsageError: no video is given, a file is no such thing, or a value is outside what the model does.
+        """
+        if not (video or (request and request.given.video)):
+            raise UsageError("v2a needs a video")
+        return self._make(
+            request, progress, settings, video=video, speech=speech, sfx=sfx, keep=keep,
+            reference_audio=reference_audio, start_s=start_s, keep_rate=keep_rate,
+        )  # fmt: skip
+
+    def _make(
+        self, request: GenerateRequest | None, progress: Progress | None, settings: dict[str, Any], **given: Any
+    ) -> Generation:
         request = replace(request, **settings) if request else GenerateRequest(**settings)
+        named: dict[str, Any] = {name: str(x) if isinstance(x, Path) else x for name, x in given.items() if x}
+        if named:
+            request = replace(request, given=replace(request.given, **named))
         return self.generate_spec(complete(request, self.preset), progress=progress)
 
-    def generate_spec(self, spec: ClipSpec, *, progress: Progress | None = None) -> Generation:
-        """Generate the clip of a completed request; where memory runs out, again in a smaller arrangement."""
+    def generate_spec(self, spec: ClipSpec, *, progress: Progress | None = None, gates: bool = False) -> Generation:
+        """Generate the clip of a completed request; `gates` keeps the gates of every block and step.
+
+        Where memory runs out, the clip is made again in a smaller arrangement.
+        """
         while True:
             try:
-                return self._generate(spec, progress)
+                return self._generate(spec, progress, gates)
             except torch.OutOfMemoryError:
                 plan = smaller(self.residence.plan, self._needs(spec), free_bytes(self.device))
                 if plan is None:
@@ -132,20 +236,30 @@ class UnisonPipeline:
             self.residence.shared = shared
 
     @torch.inference_mode()
-    def _generate(self, spec: ClipSpec, progress: Progress | None) -> Generation:
+    def _generate(self, spec: ClipSpec, progress: Progress | None, gates: bool) -> Generation:
         watch = Stopwatch(self.device)
         check_captions(self.source, spec)
+        with watch.part("read"):
+            media = read_given(spec, self.preset.timing, self._separate)
+        with watch.part("encode"), self.residence.coding():
+            given = encode_given(media, self.codec, self.preset.timing, self._frames(spec))
+            reference = encode_reference(media, self.codec)
         with watch.part("text"):
-            text = self._text(Prompt(caption=spec.caption, transcript=spec.transcript, span_s=spec.span_s), spec)
+            span_s = spec.span_s or media.spoken_s()
+            untold = SPEECH in media.stems and not spec.transcript  # somebody speaks, we are not told what
+            said = Prompt(caption=spec.caption, transcript=spec.transcript, span_s=span_s)
+            text = self._text(said, spec, dropped=untold)
             null = self._text(Prompt(caption=spec.negative), spec, dropped=True)
         attention = fastest_attention(self.device, self._attention_shape(spec), self.dtype)
         with watch.part("sample"), attention, self.residence.sampling() as model:
-            latents = self._latents(spec, model, text, null, progress)
-        with self.residence.decoding():
-            frames, stems = self._decode(spec, latents, watch)
+            recorder = GateRecorder(model) if gates else None
+            sampled = self._sample(spec, recorder or model, text, null, given, reference, progress)
+        with self.residence.coding():
+            frames, stems = self._decode(spec, media, sampled.latents, watch)
         with watch.part("mix"):
-            mixed = mix_stems(stems, self.preset.timing.sample_rate_hz, spec.mix)
-        return self._finish(spec, latents, frames, mixed, watch)
+            mixed = mix_stems(stems, media.rate_hz, spec.mix, given=media.stems)
+        generation = self._finish(spec, media, sampled, frames, mixed, watch)
+        return replace(generation, gates=recorder.to_mapping()) if recorder else generation
 
     def _attention_shape(self, spec: ClipSpec) -> tuple[int, int, int, int]:
         """(B, H, L, d) of the video branch's self-attention."""
@@ -187,13 +301,29 @@ class UnisonPipeline:
         features = self.loaded.captions.encode([prompt.caption])
         return replace(text, captions=features.map(lambda x: x.to(self.dtype)))
 
-    def _latents(
-        self, spec: ClipSpec, model: Any, text: TextInputs, null: TextInputs, progress: Progress | None
-    ) -> dict[str, torch.Tensor]:
+    def _frames(self, spec: ClipSpec) -> int:
+        return self.preset.timing.frames_covering(spec.duration_s)
+
+    def _separate(self) -> Separator:
+        if self._separator is None:
+            self._separator = bundled_separator(str(self.device))
+        return self._separator
+
+    def _sample(
+        self,
+        spec: ClipSpec,
+        model: JointModel,
+        text: TextInputs,
+        null: TextInputs,
+        given: dict[str, torch.Tensor],
+        reference: torch.Tensor | None,
+        progress: Progress | None,
+    ) -> Sampled:
         timing, config = self.preset.timing, self.preset.model
-        frames = timing.frames_covering(spec.duration_s)
+        frames = self._frames(spec)
         stride = self.preset.codecs.video.spatial_stride
-        latents = generate_latents(
+        coded = self.residence.with_codecs
+        sampled = generate_latents(
             model,
             text=text,
             null=null,
@@ -211,59 +341,71 @@ class UnisonPipeline:
                 steps=spec.steps,
                 shift=spec.shift,
                 guidance=TextGuidance(scale=spec.text_scale, interval=spec.guidance_interval),
+                sync=SyncGuidance(
+                    scale=spec.sync_scale, silence=coded(self.codec.silence), still=coded(self.codec.still)
+                ),
                 lead=spec.lead,
                 lead_amount=spec.lead_amount,
                 cache_every=spec.cache_every,
             ),
-            task=TASKS["t2av"],
+            task=spec.given.task,
+            given=given,
+            reference=reference,
+            at_once=AT_ONCE if self.residence.plan.rows > 1 else 1,
             device=self.device,
             dtype=self.dtype,
             progress=progress,
         )
-        for stream, x in latents.items():
+        for stream, x in sampled.latents.items():
             if not torch.isfinite(x).all():
                 raise UnisonError(f"the {stream} latents are not all numbers: try --precision fp32 or lower scales")
-        return latents
+        return sampled
 
     def _decode(
-        self, spec: ClipSpec, latents: dict[str, torch.Tensor], watch: Stopwatch
+        self, spec: ClipSpec, media: GivenMedia, latents: dict[str, torch.Tensor], watch: Stopwatch
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Frames `(F, H, W, 3)` and stems `(samples,)`, cut to the asked length."""
+        """Frames `(F, H, W, 3)` and stems `(samples,)`, cut to the asked length; what is given is not decoded."""
         timing = self.preset.timing
         shown = timing.shown_frames(spec.duration_s)
         with watch.part("decode video"):
-            frames = self.codec.decode_video(latents[VIDEO])[0, :shown].cpu().numpy()
-        samples = timing.samples(shown / timing.fps)
+            frames = media.frames
+            if frames is None:
+                frames = self.codec.decode_video(latents[VIDEO])[0].cpu().numpy()
+        samples = round(shown / timing.fps * media.rate_hz)
+        made = [stream for stream in AUDIO_STREAMS if stream not in media.stems]
+        stems = dict(media.stems)
         with watch.part("decode audio"):
-            waves = self.codec.decode_audio(torch.cat([latents[stream] for stream in AUDIO_STREAMS]))
-        stems = {
-            stream: wave[:samples].float().cpu().numpy() for stream, wave in zip(AUDIO_STREAMS, waves, strict=True)
-        }
-        for stream, wave in stems.items():
-            if not np.isfinite(wave).all():
+            waves = self.codec.decode_audio(torch.cat([latents[s] for s in made])) if made else ()
+        for stream, wave in zip(made, waves, strict=True):
+            decoded = wave.float().cpu().numpy()
+            stems[stream] = fitted(resampled(decoded, timing.sample_rate_hz, media.rate_hz), samples)
+            if not np.isfinite(decoded).all():
                 raise UnisonError(f"the decoded {stream} is not all numbers: try --precision fp32 or lower scales")
-        return np.ascontiguousarray(frames), stems
+        return np.ascontiguousarray(frames[:shown]), {stream: stems[stream] for stream in AUDIO_STREAMS}
 
     def _finish(
         self,
         spec: ClipSpec,
-        latents: dict[str, torch.Tensor],
+        media: GivenMedia,
+        sampled: Sampled,
         frames: np.ndarray,
         mixed: Mixed,
         watch: Stopwatch,
     ) -> Generation:
         """Measure the clip and write down how it was made."""
-        fps, rate_hz = self.preset.timing.fps, self.preset.timing.sample_rate_hz
+        fps, rate_hz, given = self.preset.timing.fps, media.rate_hz, spec.given
         with watch.part("check"):
-            checks = (*check_outputs(spec, frames, fps, mixed, rate_hz), *heard(self.source, spec))
-            single = {stream: latents[stream][0].cpu() for stream in STREAMS}
+            checks = (*check_outputs(spec, frames, fps, mixed, rate_hz), *check_given(spec, media, frames, mixed),
+                      *heard(self.source, spec))  # fmt: skip
+            single = {stream: sampled.latents[stream][0].cpu() for stream in STREAMS}
             hashes = content_hashes(frames, {**mixed.stems, "mix": mixed.mix}, single)
             onsets = onsets_s(mixed.stems[SFX], rate_hz)
         record = {
             "record": VERSION,
-            "command": "generate",
+            "command": given.command,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "request": to_mapping(spec),
+            "inputs": media.inputs,
             "model": {"name": self.source.name, "revision": self.source.revision, "preset": self.preset.name,
                       "sha256": self.source.hashes},
             "run": {"device": str(self.device), "device_name": device_name(self.device), "precision": self._precision(),
@@ -271,15 +413,20 @@ class UnisonPipeline:
                     "fp8": self.fp8},
             "versions": versions(),
             "timings_s": {"load": round(self.load_s, 3), **{k: round(v, 3) for k, v in watch.seconds.items()}},
-            "output": {"frames": len(frames), "fps": fps, "width": frames.shape[2], "height": frames.shape[1],
-                       "samples": len(mixed.mix), "rate_hz": rate_hz, "gain_db": round(mixed.gain_db, 3),
-                       "reduction_db": round(mixed.reduction_db, 3), "effect_onsets_s": [round(t, 3) for t in onsets]},
+            "output": {"task": given.task.name, "frames": len(frames), "fps": fps, "width": frames.shape[2],
+                       "height": frames.shape[1], "samples": len(mixed.mix), "rate_hz": rate_hz,
+                       "gain_db": round(mixed.gain_db, 3), "reduction_db": round(mixed.reduction_db, 3),
+                       "effect_onsets_s": [round(t, 3) for t in onsets],
+                       "evaluations": sampled.evaluations, "evaluations_at_once": sampled.at_once},
             "checks": [check.to_mapping() for check in checks],
             "sha256": hashes,
         }  # fmt: skip
+        source = None
+        if given.video is not None:
+            source = SourcePicture(path=given.files[VIDEO], start_s=given.start_s, duration_s=len(frames) / fps)
         return Generation(
             frames=frames, fps=fps, speech=mixed.stems[SPEECH], sfx=mixed.stems[SFX], mix=mixed.mix,
-            rate_hz=rate_hz, metadata=record, latents=single,
+            rate_hz=rate_hz, metadata=record, latents=single, source=source,
         )  # fmt: skip
 
     def _precision(self) -> str:

@@ -7,7 +7,7 @@ above 256 exactly, and chooses attention kernels by a call that torch has deprec
 import torch
 import torch.nn.functional as F
 from bs_roformer.mel_band_roformer import Attention
-from einops import rearrange, repeat
+from einops import rearrange
 from torch import Tensor, nn
 
 
@@ -30,10 +30,15 @@ class Rotation(nn.Module):
     def rotate_queries_or_keys(self, t: Tensor) -> Tensor:
         """`(..., N, d)` -> `(..., N, d)`, computed in float32 and cast back."""
         positions = torch.arange(t.shape[-2], device=t.device, dtype=torch.float32)
-        angles = repeat(positions[:, None] * self.freqs, "n f -> n (f r)", r=2)
+        angles = positions[:, None] * self.freqs  # (N, d / 2)
         pairs = rearrange(t.float(), "... (f r) -> ... f r", r=2)
-        turned = torch.stack((-pairs[..., 1], pairs[..., 0]), dim=-1).flatten(-2)
-        return (t * angles.cos() + turned * angles.sin()).to(t.dtype)
+        if torch.compiler.is_compiling():  # compilers fuse real products, and leave complex ones alone
+            x, y = pairs.unbind(dim=-1)
+            cos, sin = angles.cos(), angles.sin()
+            turned = torch.stack((x * cos - y * sin, x * sin + y * cos), dim=-1)
+        else:
+            turned = torch.view_as_real(torch.view_as_complex(pairs) * torch.polar(torch.ones_like(angles), angles))
+        return rearrange(turned, "... f r -> ... (f r)").to(t.dtype)
 
 
 def use_fused_attention(model: nn.Module) -> None:

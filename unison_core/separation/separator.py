@@ -1,5 +1,6 @@
 """A separator ready to work: windows of any rate and channel count -> the speech in them."""
 
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from torch.nn.functional import pad
 
 from unison_core.separation.config import SeparatorConfig
 from unison_core.separation.mel_roformer import compile_parts, load_separator
+from unison_core.separation.overlap_add import Grid, separate_stream
 from unison_core.separation.resampling import resample, restore
+from unison_core.types import SFX, SPEECH
 
 
 class Separator:
@@ -57,6 +60,18 @@ class Separator:
         speech = self._from_rows(speech, mix)
         made: np.ndarray = restore(speech, mix, recording).cpu().numpy()
         return made
+
+    def separate(self, recording: np.ndarray, rate_hz: int) -> dict[str, np.ndarray]:
+        """Float32 stems of a recording `(channels, n)` in memory, at its rate; they add up to it."""
+        grid = Grid.at_rate(self.config, rate_hz)
+        blocks = list(separate_stream([recording], grid, self._promise))
+        mix, speech = (np.concatenate(parts, axis=1) for parts in zip(*blocks, strict=True))
+        return {SPEECH: speech, SFX: mix - speech}
+
+    def _promise(self, window: np.ndarray) -> "Future[np.ndarray]":
+        result: Future[np.ndarray] = Future()
+        result.set_result(self.speech(window[None])[0])
+        return result
 
     def _rows(self, rows: Tensor) -> Tensor:
         """Model rows `(b, model channels, W)`; compiled code meets one batch size only."""

@@ -20,6 +20,7 @@ from unison_core.training.ema import EMA
 from unison_core.training.log import TrainingLog, progress_bar
 from unison_core.training.meter import Meter
 from unison_core.training.objective import LatentBatch, Losses, ObjectiveConfig, objective
+from unison_core.training.reference_pairs import ReferencePairs
 from unison_core.training.shards import LatentPool
 from unison_core.types import VIDEO
 from unison_core.weights.save import save_model
@@ -43,6 +44,8 @@ class DataConfig:
     """Look for new shards this often while training; 0 reads the folder once."""
     wait_for: int = 1
     """Samples to wait for before the first step."""
+    reference: ReferencePairs = field(default_factory=ReferencePairs)
+    """Reference voices; off unless a probability is given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +142,7 @@ def train_flow(config: FlowTrainingConfig) -> Path:
         Path(config.data.shards), accelerator.device,
         streams=(VIDEO, *model.audio.stream_names) if config.stage == "joint" else model.audio.stream_names,
         caption_length=preset.model.caption.length, follow_s=config.data.follow_s, wait_for=config.data.wait_for,
+        pairs=config.data.reference, latent_rate_hz=preset.timing.latent_rate_hz,
     )  # fmt: skip
     optimizer = build_optimizer(model, config.optimizer, fused=accelerator.device.type == "cuda")
     if config.compile:

@@ -53,12 +53,14 @@ class LatentBatch:
         text: tokenised prompts.
         frames: pixel frames.
         static: bool `(B,)`, True for (static picture, silence) pairs; None is none of them.
+        reference: latents `(B, R, C)` of each clip's voice, or None.
     """
 
     latents: Latents
     text: TextInputs
     frames: int
     static: Tensor | None = None
+    reference: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +116,7 @@ def objective(
     noisy = {s: interpolate(x, eps[s], levels[s]) for s, x in batch.latents.items()}
 
     text = _withhold(batch.text, config, generator)
-    conditions = model.encode(text, batch.frames, with_video=VIDEO in streams)
+    conditions = model.encode(text, batch.frames, with_video=VIDEO in streams, reference=batch.reference)
     predicted = model(noisy, levels, conditions)
 
     factors = _factors(sigma, tasks, config.forcing.guidance_strength if draw.reweight else 0.0)

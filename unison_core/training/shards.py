@@ -23,6 +23,7 @@ from torch import Tensor
 
 from unison_core.errors import UsageError
 from unison_core.training.objective import LatentBatch
+from unison_core.training.reference_pairs import NOBODY, ReferencePairs, draw_references
 from unison_core.types import MIX, STREAMS, TextInputs
 
 
@@ -72,6 +73,7 @@ class LatentPool:
         caption_length, phoneme_length: padded token counts.
         follow_s: look for new shards this often, in a thread; 0 reads the folder once.
         wait_for: number of samples to wait for before training starts.
+        pairs: reference voices; None draws none. latent_rate_hz: audio latents per second, which they need.
     """
 
     def __init__(
@@ -84,9 +86,13 @@ class LatentPool:
         phoneme_length: int = 96,
         follow_s: float = 0.0,
         wait_for: int = 1,
+        pairs: ReferencePairs | None = None,
+        latent_rate_hz: float = 0.0,
     ) -> None:
         self._folder, self._device, self._streams = folder, device, streams
         self._caption_length, self._phoneme_length = caption_length, phoneme_length
+        self._pairs, self._latent_rate_hz = pairs, latent_rate_hz
+        self._voices: dict[str, int] = {}
         self._seen: set[Path] = set()
         self._buckets: dict[int, dict[str, Tensor]] = {}
         self._lock = threading.Lock()
@@ -115,7 +121,8 @@ class LatentPool:
             sizes = torch.tensor([len(self._buckets[f]["static"]) for f in frames], dtype=torch.float)
             chosen = frames[int(torch.multinomial(sizes, 1, generator=generator))]
             bucket = self._buckets[chosen]
-        index = torch.randint(len(bucket["static"]), (count,), generator=generator).to(self._device)
+        drawn = torch.randint(len(bucket["static"]), (count,), generator=generator)
+        index = drawn.to(self._device)
         latents = {s: bucket[s][index].float() for s in self._streams}
         text = TextInputs(
             caption_ids=bucket["caption_ids"][index],
@@ -125,7 +132,12 @@ class LatentPool:
             span_s=bucket["span_s"][index],
             dropped=torch.zeros(count, dtype=torch.bool, device=self._device),
         )
-        return LatentBatch(latents=latents, text=text, frames=chosen, static=bucket["static"][index])
+        reference = None
+        if self._pairs is not None and self._pairs.probability:
+            reference = draw_references(self._pairs, bucket, drawn, self._latent_rate_hz, generator)
+        return LatentBatch(
+            latents=latents, text=text, frames=chosen, static=bucket["static"][index], reference=reference
+        )
 
     def _follow(self, interval_s: float) -> None:
         while True:
@@ -149,6 +161,11 @@ class LatentPool:
             with self._lock:
                 self._buckets[frames] = merged
 
+    def _voice(self, meta: Mapping[str, Any]) -> int:
+        """A number for who is heard in a sample; NOBODY for silence."""
+        name = None if meta.get("static", False) else meta.get("voice")
+        return NOBODY if name is None else self._voices.setdefault(name, len(self._voices))
+
     def _tensors(self, sample: Sample) -> dict[str, Tensor]:
         missing = [s for s in self._streams if s not in sample.latents]
         if missing:
@@ -162,6 +179,7 @@ class LatentPool:
             "phoneme_weights": _padded(weights, self._phoneme_length, torch.float),
             "span_s": torch.tensor(meta["span_s"] or (0.0, 0.0), dtype=torch.float),
             "static": torch.tensor(bool(meta.get("static", False))),
+            "voice": torch.tensor(self._voice(meta)),
         }
 
 
@@ -169,5 +187,3 @@ def _padded(values: list[float], length: int, dtype: torch.dtype) -> Tensor:
     if len(values) > length:
         raise UsageError(f"a prompt has {len(values)} tokens, more than the {length} that training pads to")
     return torch.tensor([*values, *[0] * (length - len(values))], dtype=dtype)
-
-

@@ -22,7 +22,7 @@ from unison_core.weights.lazy import LazyTensor, LazyTensors, of_tensor
 
 VIDEO_KEY, AUDIO_KEY, TRANSCRIPT_KEY = "video.", "audio.", "transcript."
 OURS = re.compile(
-    r"^(nodes\.|sigma\.|caption\.|audio\.(couplings|transcript_\w+)\.|transcript\.(phase\.|outside$|null$))"
+    r"^(nodes\.|sigma\.|caption\.|reference\.|audio\.(couplings|transcript_\w+)\.|transcript\.(phase\.|outside$|null$))"
 )
 """Tensors that no public model has: nodes, exchange and gates, adapters."""
 BLOCK = re.compile(r"^(?P<stack>video\.blocks|audio\.fused_blocks)\.(?P<index>\d+)\.")

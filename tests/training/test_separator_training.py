@@ -1,0 +1,109 @@
+"""A separator's training: it learns, leaves voices out, exports, and resumes exactly."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+
+from unison_core.corpus.sample import CorpusItem
+from unison_core.separation.config import SeparatorConfig
+from unison_core.separation.mel_roformer import load_separator
+from unison_core.training import separator as training
+from unison_core.training.accelerate_setup import make_accelerator
+from unison_core.training.codec_run import Sources
+from unison_core.training.separator import SeparationObjective, SeparatorTask, SeparatorTrainingConfig, train_separator
+from unison_core.types import Clip
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch, tiny_separator_config: SeparatorConfig) -> None:
+    monkeypatch.setattr(training, "load_separator_preset", lambda name: tiny_separator_config)
+
+
+def items(count: int) -> Iterator[CorpusItem]:
+    """Harmonic voices of slt and awb in turn, and noise."""
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        time = np.arange(8000) / 16000
+        pitch = rng.uniform(120, 300)
+        voice = sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 8))
+        stems = {"speech": (0.2 * voice).astype(np.float32),
+                 "sfx": (0.1 * rng.standard_normal(8000)).astype(np.float32)}  # fmt: skip
+        clip = Clip(frames=None, fps=25.0, stems=stems, rate_hz=16000)
+        yield CorpusItem(scene=cast(Any, SimpleNamespace(voice=("slt", "awb")[seed % 2])), clip=clip)
+
+
+def settings(folder: Path, **changes: Any) -> SeparatorTrainingConfig:
+    common: dict[str, Any] = {
+        "stage": "separator", "out": str(folder / "run"), "export": str(folder / "model"), "steps": 3, "batch": 4,
+        "warmup": 1, "items": 6, "wait_items": 6, "check_items": 2, "log_every": 1, "save_every_s": 1000.0, "lr": 3e-3,
+    }  # fmt: skip
+    return SeparatorTrainingConfig(**(common | changes))
+
+
+def train(config: SeparatorTrainingConfig) -> Path:
+    return train_separator(config, Sources(train=items(6), held_out=items(2)))
+
+
+def log(folder: Path) -> list[dict]:
+    import json
+
+    return [json.loads(line) for line in (folder / "run" / "log.jsonl").read_text().splitlines()]
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    folder = train(settings(tmp_path, steps=60, batch=8, ema=0.9, log_every=20))
+    rows = [row["loss"] for row in log(tmp_path) if "loss" in row]
+    assert rows[-1] < rows[0] - 0.1
+    held_out = log(tmp_path)[-1]
+    assert held_out["held_out_speech_si_sdri"] > 1
+    assert {"held_out_sfx_si_sdri", "held_out_speech_alone_db", "held_out_sfx_alone_db"} <= held_out.keys()
+    config, _ = load_separator(folder)
+    assert config.name == "tiny"
+
+
+def test_resumed_training_is_the_same_training(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:  # the learning rate follows the number of steps: keep it constant
+        patch.setattr(training.Clock, "cosine", lambda self, warmup: 1.0)
+        once = train(settings(tmp_path / "once", steps=4, lr=1e-3))
+        train(settings(tmp_path / "twice", steps=2, lr=1e-3))
+        twice = train(settings(tmp_path / "twice", steps=4, lr=1e-3))
+    first, second = (load_separator(folder)[1].state_dict() for folder in (once, twice))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_voices_that_are_left_out_are_never_heard(tmp_path: Path) -> None:
+    config = settings(tmp_path, leave_out=("awb",))
+    task = SeparatorTask(config, make_accelerator(config))
+    kept = [task.keep(item) for item in items(4)]
+    assert [entry is not None and entry.speech is not None for entry in kept] == [True, False, True, False]
+    assert all(entry is not None and entry.sfx is not None for entry in kept)
+
+
+def test_the_loss_is_the_error_in_decibels() -> None:
+    """A model that gives half the mixture for a lone voice: the error lies 6 dB under the mixture."""
+    mix = torch.randn(3, 4096, generator=torch.Generator().manual_seed(0))
+    losses = SeparationObjective(Half())(mix, mix)
+    assert float(losses["error_db"]) == pytest.approx(-6.02, abs=0.01)
+    assert float(losses["spectral"]) == pytest.approx(0.5, abs=0.01)
+    silent = SeparationObjective(Half())(torch.zeros(2, 4096), torch.zeros(2, 4096))
+    assert all(value.isfinite() for value in silent.values())
+
+
+class Half(torch.nn.Module):
+    def forward(self, mix: torch.Tensor) -> torch.Tensor:
+        return 0.5 * mix
+
+
+def test_a_stereo_preset_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_separator_config: SeparatorConfig
+) -> None:
+    stereo = replace(tiny_separator_config, channels=2)
+    monkeypatch.setattr(training, "load_separator_preset", lambda name: stereo)
+    with pytest.raises(ValueError, match="is stereo"):
+        train(settings(tmp_path))

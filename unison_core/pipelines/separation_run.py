@@ -1,0 +1,166 @@
+"""One run of `unison separate`: everything that can be checked first, then the model, then recording after recording.
+
+Under `accelerate launch` process r of n takes every n-th recording from the r-th on, so no two write the same item.
+Each lists what it wrote; the first process joins the lists when all are done. All end with the same exit code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unison_core.errors import PartialFailure, UnisonError
+from unison_core.pipelines.generation import check_writable
+from unison_core.pipelines.separate import Progress, Separated, SeparateSettings, separate_all
+from unison_core.pipelines.separation_items import list_sources, output_row
+from unison_core.separation.find import DEFAULT_SEPARATOR, SeparatorFiles, find_separator
+
+if TYPE_CHECKING:
+    import torch
+
+MANIFEST = "manifest.jsonl"
+LEAST_FREE = 1_000_000
+LONGEST_WAIT = timedelta(days=30)
+"""How long a process waits for the others at the end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeparationRun:
+    """What is separated, where and with what."""
+
+    inputs: Sequence[Path]
+    manifest: Path | None = None
+    pattern: str | None = None
+    out: Path
+    format: str = "wav"
+    stem: str = "both"
+    model: str = DEFAULT_SEPARATOR
+    device: str = "auto"
+    precision: str = "auto"
+    batch: int | None = None
+    """Windows computed together; None: 4 on a CPU, 16 on a GPU."""
+    workers: int | None = None
+    """Recordings in the works at a time; None: 2 on a CPU, 8 on a GPU."""
+    compiled: bool = False
+    """Compile the model first: a minute that pays on a GPU from an hour of sound on."""
+    offline: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Share:
+    """This process among those that `accelerate launch` started."""
+
+    rank: int = 0
+    count: int = 1
+
+    @classmethod
+    def of_this_process(cls) -> Share:
+        return cls(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
+
+
+def separate(run: SeparationRun, progress: Progress | None = None) -> Iterator[Separated]:
+    """Separate what `run` names, yielding what became of each recording; writes `manifest.jsonl` at the end.
+
+    Raises:
+        UsageError, UnisonError: the run cannot begin, or the disk is full. PartialFailure: some recordings failed.
+    """
+    share = Share.of_this_process()
+    settings = SeparateSettings(out=run.out, format=run.format, stem=run.stem, overwrite=run.overwrite)
+    sources = list_sources(run.inputs, run.manifest, run.out, run.pattern)
+    check_writable(run.out, LEAST_FREE)
+    files = find_separator(run.model, offline=run.offline)
+    device = _device(run.device, share)
+    state = _join_others(share, device)
+    settings, separator = _ready(run, settings, files, device)
+    from unison_core.separation.service import SeparationService  # imports torch, after the checks
+
+    run.out.mkdir(parents=True, exist_ok=True)
+    failed, part = 0, run.out / f".manifest.{share.rank}-of-{share.count}.partial"
+    own = sources[share.rank :: share.count]
+    try:
+        with part.open("w", encoding="utf-8") as rows, SeparationService(separator) as service:
+            for item in separate_all(own, service, settings, progress):
+                failed += item.error is not None
+                if item.record is not None:
+                    rows.write(_line(item, run.out))
+                yield item
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    failed = _total(state, failed)
+    if share.rank == 0:
+        _join_manifests(run.out, share.count)
+    if failed == len(sources):
+        raise UnisonError(f"all {failed} recordings failed" if failed > 1 else "nothing was separated")
+    if failed:
+        raise PartialFailure(f"{failed} of {len(sources)} recordings failed")
+
+
+def _ready(run: SeparationRun, settings: SeparateSettings, files: SeparatorFiles, device: torch.device):  # type: ignore[no-untyped-def]
+    """Load the model; settle what depends on the device."""
+    import torch
+
+    from unison_core.pipelines.device import choose_precision
+    from unison_core.separation.separator import Separator
+
+    on_gpu = device.type == "cuda"
+    precision = choose_precision(run.precision, device)
+    if on_gpu and precision == torch.bfloat16:
+        torch.set_float32_matmul_precision("high")  # TF32 at the ends that stay in float32
+    separator = Separator(
+        files.config, files.load(), device, precision,
+        batch=run.batch or (16 if on_gpu else 4), compiled=run.compiled,
+    )  # fmt: skip
+    model = {"name": files.name, "sha256": files.digest}
+    return replace(settings, workers=run.workers or (8 if on_gpu else 2), model=model), separator
+
+
+def _device(name: str, share: Share) -> torch.device:
+    from unison_core.pipelines.device import choose_device
+
+    local = os.environ.get("LOCAL_RANK", "0")
+    chosen = choose_device(name)
+    return choose_device(f"cuda:{local}") if share.count > 1 and chosen.type == "cuda" and ":" not in name else chosen
+
+
+def _join_others(share: Share, device: torch.device) -> Any:
+    """Accelerate's view of the other processes; None where there are none."""
+    if share.count == 1:
+        return None
+    from accelerate import PartialState
+
+    return PartialState(cpu=device.type == "cpu", timeout=LONGEST_WAIT)
+
+
+def _total(state: Any, failed: int) -> int:
+    """Failures of all processes together, once all are done: one that ended early would end the others."""
+    if state is None:
+        return failed
+    from accelerate.utils import gather_object
+
+    return sum(gather_object([failed]))
+
+
+def _line(item: Separated, out: Path) -> str:
+    assert item.record is not None
+    files = {stream: f"{item.source.name}/{name}" for stream, name in item.record["files"].items()}
+    facts = {key: item.record[key] for key in ("duration_s", "rate_hz", "channels")}
+    return json.dumps(output_row(item.source, out, files, facts), ensure_ascii=False) + "\n"
+
+
+def _join_manifests(out: Path, count: int) -> None:
+    """All processes' rows, sorted by id, as `manifest.jsonl`."""
+    parts = [out / f".manifest.{rank}-of-{count}.partial" for rank in range(count)]
+    lines = [line for part in parts for line in part.read_text(encoding="utf-8").splitlines()]
+    lines.sort(key=lambda line: str(json.loads(line)["id"]))
+    whole = out / f".{MANIFEST}.partial"
+    whole.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    os.replace(whole, out / MANIFEST)
+    for part in parts:
+        part.unlink()
