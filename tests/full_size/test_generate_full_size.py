@@ -189,3 +189,22 @@ def test_a_caption_is_read_to_its_end_or_said_so(small_5b: Path) -> None:
 
     assert unheard_tokens(small_5b, "A bell") == 0
     assert unheard_tokens(small_5b, "b" * 80) == 5
+
+
+def test_given_sound_and_sync_guidance_work_in_every_arrangement(small_5b: Path, tmp_path: Path) -> None:
+    """Codecs that wait in host memory are lent to encode what is given, and SyncCFG's silence and still pictures."""
+    from unison_core.media.wav import write_wav
+
+    wave = (0.2 * np.sin(np.arange(53_000) / 20)).astype(np.float32)
+    write_wav(tmp_path / "sfx.wav", wave, 44100)
+    clips = []
+    for memory in ("full", "offload"):
+        pipeline = UnisonPipeline.from_pretrained(str(small_5b), device="cpu", precision="fp32", memory=memory)
+        clip = pipeline.a2v(
+            caption="A bell", sfx=tmp_path / "sfx.wav", duration_s=1.2, seed=3, size=(64, 64), steps=3,
+            sync_scale={"video": 3.0, "speech": 2.0},
+        )  # fmt: skip
+        clips.append(clip)
+    assert clips[0].metadata["output"]["task"] == "sfx_to_av"
+    for stream in STREAMS:
+        torch.testing.assert_close(clips[1].latents[stream], clips[0].latents[stream], atol=1e-5, rtol=1e-5)
