@@ -86,10 +86,6 @@ class TranscriptEncoder(nn.Module):
             mean = torch.where(dropped[:, None], self.null.to(tokens.dtype), mean)
         return features, mean
 
-    def compilable(self) -> list[nn.Module]:
-        """Modules that take and return tensors only and run once per step each."""
-        return [layer for stack in self.text_encoder.encoders for layer in stack.layers]  # type: ignore[union-attr, misc]
-
 
 def assign_average(mask: Tensor, weights: Tensor, span_s: Tensor, times_s: Tensor) -> Assignment:
     """Every token gets floor(T/S) latents of the span, the remainder goes to the pad token (ZipVoice).

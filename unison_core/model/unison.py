@@ -171,14 +171,9 @@ class Unison(nn.Module):
         for node in self.nodes:
             node.sequence = sequence  # type: ignore[assignment]
 
-    def compile_blocks(self, *, with_video: bool = True) -> None:
-        """Compile the repeated blocks, each kind once for any number of frames; the audio side alone where asked."""
-        repeated = [*self.audio.compilable(), *self.transcript.compilable()]
-        if self.caption is not None:
-            repeated += self.caption.layers
-        if with_video:
-            repeated += [*self.video.blocks, *self.nodes]
-        for block in repeated:
+    def compile_blocks(self) -> None:
+        """Compile the blocks that touch video tokens, where the time goes, each kind once for any number of frames."""
+        for block in [*self.video.blocks, *self.nodes]:
             block.compile(dynamic=True)
 
 

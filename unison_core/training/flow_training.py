@@ -146,7 +146,7 @@ def train_flow(config: FlowTrainingConfig) -> Path:
     )  # fmt: skip
     optimizer = build_optimizer(model, config.optimizer, fused=accelerator.device.type == "cuda")
     if config.compile:
-        model.compile_blocks(with_video=config.stage == "joint")
+        model.compile_blocks()
     module, optimizer = accelerator.prepare(ObjectiveModule(model, config.objective), optimizer)
     ema, clock = EMA(model, config.ema), Clock(steps=config.steps, minutes=config.minutes)
     draw = torch.Generator().manual_seed(config.seed * 7919 + accelerator.process_index)
