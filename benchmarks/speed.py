@@ -85,7 +85,7 @@ def time_clip(pipeline: UnisonPipeline, duration_s: float, steps: int | None, se
     text_s = time_text(pipeline, duration_s)
     parts = dict(made.metadata["timings_s"])
     parts.pop("load")
-    sampling_s = parts.pop("sample")
+    sampling_s = parts.pop("sample") + parts.pop("text")
     return {
         f"model, {len(forwards)} forwards": sum(forwards),
         "text": text_s,

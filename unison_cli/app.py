@@ -19,7 +19,7 @@ from unison_cli.commands.models import models
 from unison_cli.commands.prepare import prepare
 from unison_cli.commands.replay import replay
 from unison_cli.commands.separate import separate
-from unison_cli.commands.train import train
+from unison_cli.commands.train import train_app
 from unison_cli.commands.v2a import v2a
 from unison_cli.failures import ReportingGroup
 
@@ -54,9 +54,10 @@ def unison(
     """
 
 
-for command in (generate, a2v, v2a, separate, replay, train, corpus, prepare, export, models, doctor):
+for command in (generate, a2v, v2a, separate, replay, corpus, prepare, export, models, doctor):
     app.command()(command)
 app.command("eval")(evaluate)
+app.add_typer(train_app, name="train")
 
 
 def main() -> None:

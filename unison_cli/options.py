@@ -101,6 +101,15 @@ LeadAmount = Annotated[
     float | None, typer.Option("--lead-amount", help="How far it runs ahead, 0 to 1.  [default: 0.3]",
                                rich_help_panel=HOW)
 ]  # fmt: skip
+GuidanceInterval = Annotated[
+    str | None, typer.Option("--guidance-interval", help="Noise levels between which guidance applies, such as "
+                             "0.5-0.95: faster, not exact.  [default: the model's]", metavar="LOW-HIGH",
+                             rich_help_panel=HOW)
+]  # fmt: skip
+CacheEvery = Annotated[
+    int, typer.Option("--cache-every", help="Compute one in N of the middle steps and continue the others: faster, not "
+                      "exact.", metavar="N", rich_help_panel=HOW)
+]  # fmt: skip
 SpeechGain = Annotated[float, typer.Option("--speech-gain", help="Gain of speech in dB.", rich_help_panel=SOUND)]
 SfxGain = Annotated[float, typer.Option("--sfx-gain", help="Gain of effects in dB.", rich_help_panel=SOUND)]
 Duck = Annotated[
@@ -120,10 +129,30 @@ Precision = Annotated[
     str, typer.Option("--precision", help="auto (bf16 where the device has it in hardware), bf16 or fp32.",
                       rich_help_panel=RUN)
 ]  # fmt: skip
+Memory = Annotated[
+    str, typer.Option("--memory", help="What stays on the device: auto (as much as fits), full, offload or stream.",
+                      metavar="auto|full|offload|stream", rich_help_panel=RUN)
+]  # fmt: skip
 Offline = Annotated[bool, typer.Option("--offline", help="Never use the network.", rich_help_panel=RUN)]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Output folder; of a batch, the folder of the items' folders.  "
                               "[default: outputs/<time>-<slug>, of a batch outputs/<file name>]", rich_help_panel=RUN)
+]  # fmt: skip
+Parallel = Annotated[
+    str, typer.Option("--parallel", help="How processes of torchrun or accelerate launch share one clip: its tokens "
+                      "(sequence) or the rows of guidance.", metavar="auto|sequence|guidance", rich_help_panel=RUN)
+]  # fmt: skip
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Compile the repeated blocks: the first clip of an installation waits for it.",
+                       rich_help_panel=RUN)
+]  # fmt: skip
+FP8 = Annotated[
+    bool, typer.Option("--fp8", help="Multiply in 8 bits in the video branch: faster on H100 and newer, not exact.",
+                       rich_help_panel=RUN)
+]  # fmt: skip
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Make nothing: print parts, memory, time, downloads and licences.",
+                       rich_help_panel=RUN)
 ]  # fmt: skip
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.", rich_help_panel=RUN)]
 Preview = Annotated[

@@ -76,6 +76,9 @@ class AudioBranchConfig:
     """Factor on the timestep before the sinusoids (public v2: 1e4)."""
     dual_stream: bool = True
     """False is Unison's ablation without harmonisation: one stream holds the mix."""
+    condition_copies: int = 1
+    """How often caption and CLIP tokens count in the joint softmax. 2 with two streams: equal streams then compute
+    exactly what one does under the public weights, whose softmax has each latent once."""
     bi_aca: bool = True
     """Bidirectional audio cross-attention (eq. 7)."""
     bi_aca_dim: int | None = None
@@ -90,6 +93,8 @@ class AudioBranchConfig:
             raise ValueError(f"heads={self.heads} must divide dim={self.dim}")
         if self.scg and not self.bi_aca:
             raise ValueError("scg=true gates bi_aca, which is off")
+        if self.condition_copies < 1:
+            raise ValueError(f"condition_copies={self.condition_copies} must be at least 1")
 
     @property
     def blocks(self) -> int:
@@ -300,7 +305,7 @@ def load_preset(name: str) -> Preset:
 
 def _preset_mapping(name: str) -> dict[str, Any]:
     """A preset's data; where it names a `base`, that preset's with what it says itself in place."""
-    path = Path(name) if name.endswith(".yaml") else PRESETS / f"{name}.yaml"
+    path = Path(name) if name.endswith((".yaml", ".yml")) else PRESETS / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in PRESETS.glob("*.yaml")))
         raise UsageError(f"unknown preset {name!r}; there are: {known}")

@@ -59,6 +59,31 @@ class Clip:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CaptionFeatures:
+    """Caption features from frozen encoders (umT5 and CLIP text), for presets whose captions are external.
+
+    Attributes:
+        video: `(B, L, text_dim)` for the video branch, zero-padded.
+        audio: `(B, L', text_dim')` for the audio branch.
+        audio_mean: `(B, text_dim')` their mean over tokens, c_a.
+    """
+
+    video: Tensor
+    audio: Tensor
+    audio_mean: Tensor
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "CaptionFeatures":
+        """Apply `function` to every field."""
+        return CaptionFeatures(**{f.name: function(getattr(self, f.name)) for f in fields(self)})
+
+    def stack(self, other: "CaptionFeatures") -> "CaptionFeatures":
+        """Rows of `self`, then rows of `other`."""
+        return CaptionFeatures(
+            **{f.name: torch.cat((getattr(self, f.name), getattr(other, f.name))) for f in fields(self)}
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class TextInputs:
     """Tokenised prompts, one row per sample: what the model's text side takes.
 
@@ -69,6 +94,7 @@ class TextInputs:
         phoneme_weights: float32 `(B, S)`, mean durations in seconds.
         span_s: float32 `(B, 2)`, start and end of the speech in seconds.
         dropped: bool `(B,)`, True where the transcript is withheld (guidance), which differs from saying nothing.
+        captions: features of frozen encoders, where the preset's captions are external; `caption_ids` is then unread.
     """
 
     caption_ids: Tensor
@@ -77,20 +103,27 @@ class TextInputs:
     phoneme_weights: Tensor
     span_s: Tensor
     dropped: Tensor
+    captions: CaptionFeatures | None = None
 
     def __len__(self) -> int:
         return len(self.caption_ids)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "TextInputs":
-        """Apply `function` to every field."""
-        return TextInputs(**{f.name: function(getattr(self, f.name)) for f in fields(self)})
+        """Apply `function` to every tensor."""
+        captions = self.captions and self.captions.map(function)
+        return TextInputs(**{name: function(x) for name, x in self._tensors().items()}, captions=captions)
 
     def to(self, device: str) -> "TextInputs":
         """Copy to a device."""
         return self.map(lambda t: t.to(device, non_blocking=True))
 
     def without(self, caption: Tensor, transcript: Tensor) -> "TextInputs":
-        """Withhold the caption and the transcript of the rows that the bool masks `(B,)` mark."""
+        """Withhold the caption and the transcript of the rows that the bool masks `(B,)` mark.
+
+        Features of frozen encoders have no withheld state: theirs is what the encoders say of an empty caption.
+        """
+        if self.captions is not None and caption.any():
+            raise ValueError("a caption with features is withheld by the features of an empty one")
         return replace(
             self,
             caption_ids=torch.where(caption[:, None], 0, self.caption_ids),
@@ -107,4 +140,12 @@ class TextInputs:
             width = max(a.shape[1], b.shape[1])
             return torch.cat([pad(x, (0, width - x.shape[1])) for x in (a, b)])
 
-        return TextInputs(**{f.name: join(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)})
+        if (self.captions is None) != (other.captions is None):
+            raise ValueError("prompts with caption features do not stack with prompts without them")
+        captions = self.captions and self.captions.stack(other.captions)  # type: ignore[arg-type]  # both or none
+        theirs = other._tensors()
+        return TextInputs(**{name: join(x, theirs[name]) for name, x in self._tensors().items()}, captions=captions)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """The tokenised side, by field."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "captions"}

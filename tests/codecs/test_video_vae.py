@@ -73,3 +73,12 @@ def test_levels_must_fit(change: dict, message: str) -> None:
 def test_frames_must_be_4k_plus_1(vae: video_vae.VideoVAE) -> None:
     with pytest.raises(ValueError, match="frames=16"):
         video_vae.moments(vae, torch.zeros(1, 3, 16, 32, 32))
+
+
+def test_tiles_of_a_small_picture_are_the_picture_and_a_large_one_keeps_its_size(vae: video_vae.VideoVAE) -> None:
+    small, large = torch.randn(1, 4, 2, 4, 4), torch.randn(1, 4, 2, 40, 36)
+    tiled = video_vae.synthesise_tiled(vae, small)
+    assert torch.allclose(tiled, video_vae.synthesise(vae, small).clamp(-1, 1), atol=1e-5)
+    pixels = video_vae.synthesise_tiled(vae, large)
+    assert pixels.shape == (1, 3, 5, 320, 288)
+    assert pixels.isfinite().all()

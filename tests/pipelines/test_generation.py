@@ -12,7 +12,7 @@ from unison_core.media.wav import quantise, read_wav
 from unison_core.pipelines import generation as module
 from unison_core.pipelines.generation import Generation, check_writable
 from unison_core.pipelines.record import read_record
-from unison_core.weights.resolve import sha256
+from unison_core.weights.checksums import sha256
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ def a2v(
     shift: options.Shift = None,
     lead: options.Lead = "none",
     lead_amount: options.LeadAmount = None,
+    guidance_interval: options.GuidanceInterval = None,
+    cache_every: options.CacheEvery = 1,
     speech_gain: options.SpeechGain = 0.0,
     sfx_gain: options.SfxGain = 0.0,
     duck: options.Duck = 0.0,
@@ -34,6 +36,10 @@ def a2v(
     model: options.Model = "unison-nano",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    memory: options.Memory = "auto",
+    parallel: options.Parallel = "auto",
+    compile: options.Compile = False,
+    fp8: options.FP8 = False,
     offline: options.Offline = False,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
@@ -58,10 +64,14 @@ def a2v(
     request = clip_request(
         caption=caption, transcript=transcript, negative=negative, duration=duration, size=size, span=span, seed=seed,
         steps=steps, text_scale=text_scale, sync_scale=sync_scale, shift=shift, lead=lead, lead_amount=lead_amount,
-        speech_gain=speech_gain, sfx_gain=sfx_gain, duck=duck, lufs=lufs, given={
+        guidance_interval=guidance_interval, cache_every=cache_every, speech_gain=speech_gain, sfx_gain=sfx_gain,
+        duck=duck, lufs=lufs, given={
             "audio": audio, "speech": speech, "sfx": sfx, "image": image, "reference_audio": reference_audio,
             "start_s": start, "keep_rate": keep_rate,
         },
     )  # fmt: skip
-    run = Run(model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview)
+    run = Run(
+        model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview,
+        memory=memory, parallel=parallel, compile=compile, fp8=fp8,
+    )  # fmt: skip
     make_clips("a2v", request, run, prompts, out, Output(json=json, quiet=quiet, debug=debug))

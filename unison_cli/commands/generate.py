@@ -1,7 +1,7 @@
 """`unison generate`: caption and transcript, with or without a first frame -> clips."""
 
 from unison_cli import options
-from unison_cli.clips import clip_request, make_clips
+from unison_cli.clips import clip_request, make_clips, tell_plan
 from unison_cli.output import Output
 
 
@@ -22,6 +22,8 @@ def generate(
     shift: options.Shift = None,
     lead: options.Lead = "none",
     lead_amount: options.LeadAmount = None,
+    guidance_interval: options.GuidanceInterval = None,
+    cache_every: options.CacheEvery = 1,
     speech_gain: options.SpeechGain = 0.0,
     sfx_gain: options.SfxGain = 0.0,
     duck: options.Duck = 0.0,
@@ -29,7 +31,12 @@ def generate(
     model: options.Model = "unison-nano",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    memory: options.Memory = "auto",
+    parallel: options.Parallel = "auto",
+    compile: options.Compile = False,
+    fp8: options.FP8 = False,
     offline: options.Offline = False,
+    dry_run: options.DryRun = False,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     preview: options.Preview = False,
@@ -49,11 +56,15 @@ def generate(
     request = clip_request(
         caption=caption, transcript=transcript, negative=negative, duration=duration, size=size, span=span, seed=seed,
         steps=steps, text_scale=text_scale, sync_scale=sync_scale, shift=shift, lead=lead, lead_amount=lead_amount,
-        speech_gain=speech_gain, sfx_gain=sfx_gain, duck=duck, lufs=lufs,
-        given={"image": image, "reference_audio": reference_audio},
+        guidance_interval=guidance_interval, cache_every=cache_every, speech_gain=speech_gain, sfx_gain=sfx_gain,
+        duck=duck, lufs=lufs, given={"image": image, "reference_audio": reference_audio},
     )  # fmt: skip
     run = Run(
         model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview,
-        gates=gates,
+        gates=gates, memory=memory, parallel=parallel, compile=compile, fp8=fp8,
     )  # fmt: skip
-    make_clips("generate", request, run, prompts, out, Output(json=json, quiet=quiet, debug=debug))
+    output = Output(json=json, quiet=quiet, debug=debug)
+    if dry_run:
+        tell_plan(request, run, output)
+    else:
+        make_clips("generate", request, run, prompts, out, output)

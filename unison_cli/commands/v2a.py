@@ -24,6 +24,8 @@ def v2a(
     text_scale: options.TextScale = None,
     sync_scale: options.SyncScale = None,
     shift: options.Shift = None,
+    guidance_interval: options.GuidanceInterval = None,
+    cache_every: options.CacheEvery = 1,
     speech_gain: options.SpeechGain = 0.0,
     sfx_gain: options.SfxGain = 0.0,
     duck: options.Duck = 0.0,
@@ -31,6 +33,10 @@ def v2a(
     model: options.Model = "unison-nano",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    memory: options.Memory = "auto",
+    parallel: options.Parallel = "auto",
+    compile: options.Compile = False,
+    fp8: options.FP8 = False,
     offline: options.Offline = False,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
@@ -60,5 +66,8 @@ def v2a(
             "reference_audio": reference_audio, "start_s": start, "keep_rate": keep_rate,
         },
     )  # fmt: skip
-    run = Run(model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview)
+    run = Run(
+        model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview,
+        memory=memory, parallel=parallel, compile=compile, fp8=fp8,
+    )  # fmt: skip
     make_clips("v2a", request, run, prompts, out, Output(json=json, quiet=quiet, debug=debug))

@@ -18,9 +18,10 @@ from unison_core.codecs.audio_vae import AudioVAE
 from unison_core.codecs.mel import LogMel
 from unison_core.codecs.silence_gate import silence_gate
 from unison_core.codecs.vocoder import Vocoder
-from unison_core.config import Preset, from_mapping, read_yaml
+from unison_core.config import Preset
 from unison_core.errors import UnisonError
-from unison_core.weights.resolve import PRESET_FILE
+from unison_core.weights.resolve import ModelFolder
+from unison_core.weights.state import load_onto
 from unison_core.weights.tensors import read_tensors, write_tensors
 
 VIDEO_VAE, AUDIO_VAE, VOCODER = "video_vae", "audio_vae", "vocoder"
@@ -51,13 +52,14 @@ class Codec(nn.Module):
 
     Attributes:
         precision: of the video VAE's arithmetic, float32 or bfloat16 (autocast); audio is always float32.
+        tiled: decode video in overlapping tiles, where memory is short.
     """
 
     def __init__(self, preset: Preset, *, batch: int = 16) -> None:
         super().__init__()
         config, timing = preset.codecs, preset.timing
         self.preset, self.batch = preset, batch
-        self.precision = torch.float32
+        self.precision, self.tiled = torch.float32, False
         self.video_vae = video_vae.build_video_vae(config.video)
         self.mel = LogMel(config.mel, timing.sample_rate_hz)
         self.audio_vae = AudioVAE(config.audio, config.mel.mels)
@@ -75,10 +77,13 @@ class Codec(nn.Module):
     ) -> "Codec":
         """Codecs of a model folder (`unison.yaml` and three safetensors); raises UnisonError where a file is bad."""
         folder = Path(folder)
-        codec = cls(from_mapping(Preset, read_yaml(folder / PRESET_FILE), PRESET_FILE))
-        codec.video_stats = load_part(codec.video_vae, folder, VIDEO_VAE, codec.video_stats)
-        codec.audio_stats = load_part(codec.audio_vae, folder, AUDIO_VAE, codec.audio_stats)
-        load_part(codec.vocoder, folder, VOCODER)
+        preset = ModelFolder(str(folder), folder).preset
+        with torch.device("meta"):
+            codec = cls(preset)
+        codec.mel = LogMel(preset.codecs.mel, preset.timing.sample_rate_hz)  # computed, not stored
+        codec.video_stats = _load_lazily(codec.video_vae, folder, device, VIDEO_VAE)
+        codec.audio_stats = _load_lazily(codec.audio_vae, folder, device, AUDIO_VAE)
+        load_onto(codec.vocoder, folder, device, torch.float32, stem=VOCODER)
         codec.audio_vae.fold()
         codec.precision = precision
         return codec.to(device)
@@ -111,7 +116,7 @@ class Codec(nn.Module):
 
         def decode(z: Tensor) -> Tensor:
             with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-                return video_vae.decode(self.video_vae, z, stats.mean, stats.std)
+                return video_vae.decode(self.video_vae, z, stats.mean, stats.std, tiled=self.tiled)
 
         return self._batched(decode, latents)
 
@@ -162,6 +167,16 @@ class Codec(nn.Module):
 
     def _batched(self, step: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         return torch.cat([step(part.to(self.device)) for part in x.split(self.batch)])
+
+
+def _load_lazily(module: nn.Module, folder: Path, device: torch.device | str, stem: str) -> LatentStats:
+    """Give a VAE of the meta device its weights, file by file; returns its latents' statistics."""
+    found = load_onto(module, folder, device, torch.float32, stem=stem, apart=(MEAN, STD))
+    if found.keys() != {MEAN, STD}:
+        raise UnisonError(f"{folder}/{stem}.safetensors lacks {MEAN} or {STD}: export the codec again")
+    stats = LatentStats(0).to(device)
+    stats.mean, stats.std = found[MEAN].float(), found[STD].float()
+    return stats
 
 
 def load_part(module: nn.Module, folder: Path, stem: str, stats: LatentStats | None = None) -> LatentStats:

@@ -88,15 +88,21 @@ def synthesise(vae: VideoVAE, z: Tensor) -> Tensor:
     return unpatchify(torch.cat(decoded, dim=2), vae.config.patch_size or 1)
 
 
+def synthesise_tiled(vae: VideoVAE, z: Tensor) -> Tensor:
+    """The same by diffusers' overlapping tiles: memory of one tile, seams blended, pixels clamped to [-1, 1]."""
+    return vae.tiled_decode(z, return_dict=False)[0]
+
+
 def encode(vae: VideoVAE, frames: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """Normalised latents `(B, C, T, h, w)`, float32, of uint8 `frames`; `mean` and `std` are `(C,)`."""
     posterior_mean, _ = moments(vae, to_pixels(frames))
     return (posterior_mean.float() - _per_channel(mean)) / _per_channel(std)
 
 
-def decode(vae: VideoVAE, latents: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """uint8 frames `(B, F, H, W, 3)` of normalised latents `(B, C, T, h, w)`."""
-    return to_frames(synthesise(vae, latents.float() * _per_channel(std) + _per_channel(mean)))
+def decode(vae: VideoVAE, latents: Tensor, mean: Tensor, std: Tensor, *, tiled: bool = False) -> Tensor:
+    """uint8 frames `(B, F, H, W, 3)` of normalised latents `(B, C, T, h, w)`, by tiles where memory is short."""
+    z = latents.float() * _per_channel(std) + _per_channel(mean)
+    return to_frames(synthesise_tiled(vae, z) if tiled else synthesise(vae, z))
 
 
 def _per_channel(values: Tensor) -> Tensor:

@@ -10,6 +10,9 @@ from torch import Tensor
 from unison_core.diffusion.guidance import State
 from unison_core.types import Latents, Sigmas, TextInputs
 
+AT_ONCE = 4
+"""Evaluations of a step that go through the model together, where memory holds them: guidance and both anchors."""
+
 
 class JointModel(Protocol):
     """What sampling needs of a model: conditions once per clip, velocities per step."""
@@ -28,6 +31,7 @@ class Evaluations:
         frames: pixel frames of the clip, 4k+1.
         dtype: of the latents that the model takes.
         reference: latents `(B, R, C)` of a voice that every evaluation hears, or None.
+        at_once: evaluations in one forward to begin with.
 
     Attributes:
         count: evaluations so far.
@@ -42,11 +46,12 @@ class Evaluations:
         dtype: torch.dtype,
         *,
         reference: Tensor | None = None,
+        at_once: int = AT_ONCE,
     ) -> None:
         self._model, self._texts, self._frames, self._dtype = model, texts, frames, dtype
         self._reference = None if reference is None else reference.to(dtype)
         self._conditions: dict[tuple[str, ...], Any] = {}
-        self.count, self.at_once = 0, 4
+        self.count, self.at_once = 0, at_once
 
     def __call__(self, states: Sequence[State]) -> Sequence[Latents]:
         """Velocities, float32, of every state."""

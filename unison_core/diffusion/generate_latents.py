@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unison_core.diffusion.evaluations import Evaluations, JointModel
+from unison_core.diffusion.evaluations import AT_ONCE, Evaluations, JointModel
 from unison_core.diffusion.guidance import NULL, PROMPT, Term, TextGuidance, guided
-from unison_core.diffusion.sampler import noise_like, sample
+from unison_core.diffusion.sampler import Velocity, noise_like, sample
 from unison_core.diffusion.schedule import stream_schedules
+from unison_core.diffusion.step_cache import StepCache, computed_steps
 from unison_core.diffusion.sync_cfg import SyncGuidance
 from unison_core.tasks import Task
 from unison_core.types import STREAMS, VIDEO, Latents, TextInputs
@@ -25,6 +26,7 @@ class SamplerSettings:
         guidance: text guidance.
         sync: SyncCFG; None is off.
         lead: `none`, `video` or `audio` runs ahead; lead_amount says how far, in [0, 1].
+        cache_every: of the steps in the middle, one in so many is computed (`step_cache`); 1 computes all.
     """
 
     steps: int
@@ -33,6 +35,7 @@ class SamplerSettings:
     sync: SyncGuidance | None = None
     lead: str = "none"
     lead_amount: float = 0.0
+    cache_every: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,7 @@ def generate_latents(
     reference: Tensor | None = None,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
+    at_once: int = AT_ONCE,
     progress: Callable[[int, int], None] | None = None,
 ) -> Sampled:
     """Sample latents of all streams.
@@ -79,6 +83,7 @@ def generate_latents(
         task: which streams are given.
         given: their clean latents by stream, B rows; for a given first frame the video entry holds it at index 0.
         reference: latents `(B, R, C)` of a voice, or None.
+        at_once: evaluations of a step in one forward, at most.
         progress: called with (steps done, steps).
     """
     given = given or {}
@@ -95,8 +100,12 @@ def generate_latents(
     )
     terms: list[Term] = [settings.guidance, *(settings.sync.terms() if settings.sync else [])]
     texts = {PROMPT: text.to(str(device)), NULL: null.to(str(device))}
-    evaluate = Evaluations(model, texts, frames, dtype, reference=None if reference is None else reference.to(device))
-    latents = sample(guided(evaluate, terms), start, schedules, first_frame=task.first_frame, progress=progress)
+    voice = None if reference is None else reference.to(device)
+    evaluate = Evaluations(model, texts, frames, dtype, reference=voice, at_once=at_once)
+    velocity: Velocity = guided(evaluate, terms)
+    if settings.cache_every > 1:
+        velocity = StepCache(velocity, computed_steps(settings.steps, settings.cache_every))
+    latents = sample(velocity, start, schedules, first_frame=task.first_frame, progress=progress)
     return Sampled(latents=latents, evaluations=evaluate.count, at_once=evaluate.at_once)
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from unison_core.diffusion.flow import expand
+from unison_core.errors import UnisonError
 from unison_core.types import VIDEO, Latents
 
 Velocity = Callable[[Latents, Mapping[str, Tensor]], Latents]
@@ -31,6 +32,9 @@ def sample(
 
     Returns:
         Latents by stream, float32.
+
+    Raises:
+        UnisonError: a step's velocity is not all numbers.
     """
     x = {stream: latents.float() for stream, latents in start.items()}
     steps = len(next(iter(schedules.values()))) - 1
@@ -38,10 +42,22 @@ def sample(
         now = {s: _level(schedules[s][step], x[s], s, first_frame) for s in x}
         after = {s: _level(schedules[s][step + 1], x[s], s, first_frame) for s in x}
         v = velocity(x, now)
+        _check_numbers(v, step, steps)
         x = {s: x[s] + expand(after[s] - now[s], x[s]) * v[s].float() for s in x}
         if progress:
             progress(step + 1, steps)
     return x
+
+
+def _check_numbers(v: Latents, step: int, steps: int) -> None:
+    """Raise UnisonError naming the step and the stream whose velocity is not all numbers; one wait per step."""
+    finite = {stream: torch.isfinite(x).all() for stream, x in v.items()}
+    if not torch.stack([*finite.values()]).all():
+        broken = next(stream for stream, whole in finite.items() if not whole)
+        raise UnisonError(
+            f"step {step + 1} of {steps}: the velocity of {broken} is not all numbers; try --precision fp32, lower "
+            "scales, or another model"
+        )
 
 
 def _level(sigma: Tensor, x: Tensor, stream: str, first_frame: bool) -> Tensor:

@@ -90,10 +90,17 @@ class FusedBlock(TransformerBlock):
 
 
 class JointBlock(nn.Module):
-    """A block over latents, CLIP tokens (where the model has them) and caption tokens, each with its own weights."""
+    """A block over latents, CLIP tokens (where the model has them) and caption tokens, each with its own weights.
 
-    def __init__(self, dim: int, heads: int, mlp_ratio: float, with_clip: bool, pre_only: bool) -> None:
+    Args:
+        condition_copies: how often CLIP and caption tokens are read by the softmax.
+    """
+
+    def __init__(
+        self, dim: int, heads: int, mlp_ratio: float, with_clip: bool, pre_only: bool, condition_copies: int = 1
+    ) -> None:
         super().__init__()
+        self.condition_copies = condition_copies
         self.latent_block = TransformerBlock(dim, heads, mlp_ratio)
         self.clip_block = TransformerBlock(dim, heads, mlp_ratio, pre_only=pre_only) if with_clip else None
         self.text_block = TransformerBlock(dim, heads, mlp_ratio, kernel_size=1, pre_only=pre_only)
@@ -125,6 +132,9 @@ class JointBlock(nn.Module):
         parts.append(text_heads)
         sizes.append(text.shape[1])
         q, k, v = (torch.cat(part, dim=2) for part in zip(*parts, strict=True))
+        more = range(1, self.condition_copies)
+        if more:
+            k, v = (torch.cat((x, *(x[:, :, sizes[0] :] for _ in more)), dim=2) for x in (k, v))
         attended = rearrange(attention(q, k, v), "b h n d -> b n (h d)").split(sizes, dim=1)
 
         streams = self.latent_block.after(streams, attended[0], latent_mod)

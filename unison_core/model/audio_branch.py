@@ -140,7 +140,9 @@ class AudioBranch(nn.Module):
 
         joint = config.joint_blocks
         self.joint_blocks = nn.ModuleList(
-            JointBlock(dim, config.heads, config.mlp_ratio, bool(config.clip_dim), pre_only=i == joint - 1)
+            JointBlock(
+                dim, config.heads, config.mlp_ratio, bool(config.clip_dim), i == joint - 1, config.condition_copies
+            )
             for i in range(joint)
         )
         self.fused_blocks = nn.ModuleList(

@@ -20,6 +20,7 @@ from unison_core.config import NodeConfig
 from unison_core.model.attention import attention
 from unison_core.model.precision import linear, rms_norm
 from unison_core.model.rope import apply_rope, rope_angles
+from unison_core.model.sequence_parallel import SequenceParallel
 from unison_core.model.sinusoids import sinusoids
 from unison_core.timing import Timing
 from unison_core.types import AUDIO_STREAMS, VIDEO
@@ -171,6 +172,7 @@ class FrameAttentionNode(nn.Module):
         if config.dim % config.heads:
             raise ValueError(f"heads={config.heads} must divide dim={config.dim}")
         self.video_window = config.video_window
+        self.sequence: SequenceParallel | None = None
         self.audio_to_video = CrossAttention(video_dim, audio_dim, config) if config.audio_to_video else None
         self.video_to_audio = CrossAttention(audio_dim, video_dim, config) if config.video_to_audio else None
         if self.audio_to_video is None and self.video_to_audio is None:
@@ -200,7 +202,7 @@ class FrameAttentionNode(nn.Module):
             video = video + _read_audio(self.audio_to_video, frames, streams, layout).to(video.dtype)
         if self.video_to_audio is None:
             return video, dict(audio)
-        updates = _read_video(self.video_to_audio, streams, frames, layout, self.video_window)
+        updates = _read_video(self.video_to_audio, streams, frames, layout, self.video_window, self.sequence)
         return video, {s: x + updates[s].to(x.dtype) for s, x in audio.items()}
 
     def _video_input(self, video: Tensor, features: Mapping[str, Tensor]) -> Tensor:
@@ -234,17 +236,25 @@ def _read_audio(layer: CrossAttention, video: Tensor, audio: Mapping[str, Tensor
 
 
 def _read_video(
-    layer: CrossAttention, audio: Mapping[str, Tensor], video: Tensor, layout: FrameLayout, window: int
+    layer: CrossAttention,
+    audio: Mapping[str, Tensor],
+    video: Tensor,
+    layout: FrameLayout,
+    window: int,
+    sequence: SequenceParallel | None = None,
 ) -> dict[str, Tensor]:
-    """Updates `(B, N, Da)` by stream: every audio latent reads the tokens of its window of frames."""
+    """Updates `(B, N, Da)` by stream: every audio latent reads the tokens of its window of frames, of all processes."""
     batch, frames = video.shape[:2]
     width = min(window, frames)
     count = frames - width + 1
     queries = [layer.queries(x, layout.audio_angles[:, None]) for x in audio.values()]
     q = torch.cat([_gather(x, layout.groups) for x in queries], dim=2)  # (B, W, streams * M, H, d)
+    projected = layer.keys_values(video, layout.video_angles[:, None, None])  # (B, T, S, H, d) each
+    if sequence is not None:
+        projected = (sequence.gather(projected[0], 2), sequence.gather(projected[1], 2))
     k, v = (
         torch.cat([x[:, j : j + count] for j in range(width)], dim=2)  # (B, W, V * S, H, d)
-        for x in layer.keys_values(video, layout.video_angles[:, None, None])
+        for x in projected
     )
     out = attention(*(rearrange(x, "b w l h d -> (b w) h l d") for x in (q, k, v)))
     out = rearrange(out, "(b w) h (s m) d -> s b (w m) (h d)", b=batch, s=len(audio))

@@ -17,25 +17,11 @@ from unison_core.model.audio_branch import AudioBranch, AudioContext, AudioState
 from unison_core.model.caption_encoder import CaptionEncoder
 from unison_core.model.frame_attention import FrameAttentionNode, FrameLayout, SigmaEmbedding, frame_layout
 from unison_core.model.reference import ReferenceVoice
+from unison_core.model.sequence_parallel import SequenceParallel
 from unison_core.model.transcript_encoder import TranscriptEncoder
 from unison_core.model.video_branch import VideoBranch, VideoContext, VideoState
 from unison_core.timing import Timing
-from unison_core.types import VIDEO, Latents, Sigmas, TextInputs
-
-
-@dataclass(frozen=True, kw_only=True)
-class CaptionFeatures:
-    """Caption features from frozen encoders (umT5 and CLIP text), for presets whose captions are external.
-
-    Attributes:
-        video: `(B, L, text_dim)` for the video branch, zero-padded.
-        audio: `(B, L', text_dim')` for the audio branch.
-        audio_mean: `(B, text_dim')` their mean over tokens, c_a.
-    """
-
-    video: Tensor
-    audio: Tensor
-    audio_mean: Tensor
+from unison_core.types import VIDEO, CaptionFeatures, Latents, Sigmas, TextInputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +85,7 @@ class Unison(nn.Module):
         Args:
             text: tokenised prompts of B rows.
             frames: pixel frames of the clip, 4k+1.
-            captions: features of frozen encoders; needed where the preset's captions are external.
+            captions: features of frozen encoders, where the preset's captions are external; None takes those in `text`.
             with_video: False leaves the video branch out (audio-only training).
             reference: latents `(B, R, C)` of a voice that is to be heard.
         """
@@ -107,7 +93,7 @@ class Unison(nn.Module):
             raise ValueError("this preset takes no reference voice: it has no `reference` settings")
         count = self.timing.audio_latents(frames)
         times = self.timing.audio_latent_times_s(count)
-        captions = captions or self._encode_captions(text.caption_ids)
+        captions = captions or text.captions or self._encode_captions(text.caption_ids)
         transcript, transcript_mean = self.transcript(
             text.phoneme_ids, text.phoneme_mask, text.phoneme_weights, text.span_s,
             times.to(text.span_s), dropped=text.dropped,
@@ -178,6 +164,12 @@ class Unison(nn.Module):
         tokens = rearrange(video.tokens, "b (t s) d -> b t s d", t=frames)
         tokens, streams = self.nodes[j](tokens, audio.streams, layout, levels)
         return replace(video, tokens=rearrange(tokens, "b t s d -> b (t s) d")), replace(audio, streams=streams)
+
+    def split(self, sequence: SequenceParallel | None) -> None:
+        """Share the picture's tokens between processes from now on (`sequence_parallel`); None undoes it."""
+        self.video.split(sequence)
+        for node in self.nodes:
+            node.sequence = sequence  # type: ignore[assignment]
 
     def compile_blocks(self) -> None:
         """Compile the blocks that touch video tokens, where the time goes, each kind once for any number of frames."""

@@ -21,6 +21,7 @@ from unison_core.config import VideoBranchConfig
 from unison_core.model.attention import attention
 from unison_core.model.precision import layer_norm, linear, rms_norm
 from unison_core.model.rope import apply_rope, rope_angles_3d
+from unison_core.model.sequence_parallel import SequenceParallel
 from unison_core.model.sinusoids import sinusoids
 
 TIMESTEPS = 1000.0
@@ -43,7 +44,7 @@ class VideoState:
     """The video branch between two blocks.
 
     Attributes:
-        tokens: `(B, T*S, D)`, frame-major; S = H'*W' tokens a latent frame.
+        tokens: `(B, T*S, D)`, frame-major; S = H'*W' tokens a latent frame (a share of them in sequence parallel).
         temb: float32 `(B, T, D)`, the time embedding that the head reads.
         modulation: float32 `(B, T, 6, D)`, shared by the blocks, which add their own table.
         rope: `(T*S, d/2, 2)`, see `rope_angles_3d`.
@@ -68,6 +69,7 @@ class VideoAttention(nn.Module):
         self.to_q, self.to_k, self.to_v = (nn.Linear(config.dim, config.dim) for _ in range(3))
         self.to_out = nn.ModuleList([nn.Linear(config.dim, config.dim)])
         self.norm_q, self.norm_k = (nn.RMSNorm(config.dim, eps=config.eps) for _ in range(2))
+        self.sequence: SequenceParallel | None = None
 
     def keys_values(self, x: Tensor, rope: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Keys and values `(B, H, L, d)` of `x` `(B, L, D)`."""
@@ -78,7 +80,8 @@ class VideoAttention(nn.Module):
     def forward(self, x: Tensor, k: Tensor, v: Tensor, rope: Tensor | None = None) -> Tensor:
         """`(B, L, D)` of queries from `x` over given keys and values."""
         q = self._split(rms_norm(self.norm_q, self.to_q(x)))
-        out = attention(q if rope is None else apply_rope(q, rope), k, v)
+        q = q if rope is None else apply_rope(q, rope)
+        out = attention(q, k, v) if self.sequence is None else self.sequence.attention(q, k, v)
         return self.to_out[0](rearrange(out, "b h l d -> b l (h d)"))
 
     def _split(self, x: Tensor) -> Tensor:
@@ -166,6 +169,7 @@ class VideoBranch(nn.Module):
         self.blocks = nn.ModuleList([VideoBlock(config) for _ in range(config.blocks)])
         self.proj_out = nn.Linear(config.dim, patch_dim)
         self.scale_shift_table = nn.Parameter(torch.randn(1, 2, config.dim) / config.dim**0.5)
+        self.sequence: SequenceParallel | None = None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -197,11 +201,14 @@ class VideoBranch(nn.Module):
         weight, bias = self.patch_embedding.weight, self.patch_embedding.bias
         patches = rearrange(latents, "b c t (h p) (w q) -> b (t h w) (c p q)", p=height, q=width)
         temb, modulation = self.condition_embedder.time(sigma)
+        rope = rope_angles_3d(grid, self.config.dim // self.config.heads, device=latents.device)
+        if self.sequence is not None:
+            patches, rope = self.sequence.share(patches, grid[0], 1), self.sequence.share(rope, grid[0], 0)
         return VideoState(
             tokens=F.linear(patches.to(weight.dtype), weight.flatten(1), bias).to(weight.dtype),
             temb=temb,
             modulation=modulation,
-            rope=rope_angles_3d(grid, self.config.dim // self.config.heads, device=latents.device),
+            rope=rope,
             grid=grid,
             context=context,
         )
@@ -211,11 +218,21 @@ class VideoBranch(nn.Module):
         k, v = state.context.keys_values[i]
         return replace(state, tokens=self.blocks[i](state.tokens, state.modulation, state.rope, k, v))
 
+    def split(self, sequence: SequenceParallel | None) -> None:
+        """Compute a share of the tokens in each process from now on; None computes all of them here."""
+        if sequence is not None and self.config.heads % sequence.size:
+            raise ValueError(f"{sequence.size} processes must divide {self.config.heads} heads")
+        self.sequence = sequence
+        for block in self.blocks:
+            block.attn1.sequence = sequence  # type: ignore[union-attr]
+
     def head(self, state: VideoState) -> Tensor:
         """Velocity v = eps - x0 `(B, C, T, H, W)` in float32."""
         shift, scale = (self.scale_shift_table.float() + state.temb[:, :, None]).unbind(2)
         patches = self.proj_out(_modulated_norm(state.tokens, scale, shift, self.config.eps))
         t, h, w = state.grid
+        if self.sequence is not None:
+            patches = self.sequence.gather(patches.unflatten(1, (t, -1)), 2).flatten(1, 2)
         _, p, q = self.config.patch
         return rearrange(patches.float(), "b (t h w) (p q c) -> b c t (h p) (w q)", t=t, h=h, w=w, p=p, q=q)
 

@@ -14,7 +14,7 @@ from unison_core.pipelines.generation import RECORD
 from unison_core.pipelines.prompts_file import Row
 from unison_core.pipelines.record import read_record, spec_from
 from unison_core.pipelines.request import ClipSpec, complete
-from unison_core.weights.resolve import sha256
+from unison_core.weights.checksums import sha256
 
 
 @dataclass(frozen=True, kw_only=True)

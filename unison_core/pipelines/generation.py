@@ -16,7 +16,7 @@ from torch import Tensor
 from unison_core.errors import UnisonError, UsageError
 from unison_core.media.remux import SourcePicture, mux_with_sound
 from unison_core.types import SFX, SPEECH
-from unison_core.weights.resolve import sha256
+from unison_core.weights.checksums import sha256
 
 RECORD = "unison.json"
 GATES = "gates.json"

@@ -26,7 +26,7 @@ from unison_core.pipelines.request import ClipSpec
 from unison_core.pipelines.separating import Separator
 from unison_core.timing import Timing
 from unison_core.types import SPEECH, VIDEO
-from unison_core.weights.resolve import sha256
+from unison_core.weights.checksums import sha256
 
 
 @dataclass(frozen=True, kw_only=True)

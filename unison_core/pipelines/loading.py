@@ -1,15 +1,22 @@
 """A model folder -> modules in memory, checked before a single weight is read."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
 from unison_core.codecs.codec import AUDIO_VAE, VIDEO_VAE, VOCODER, Codec
-from unison_core.errors import UnisonError
 from unison_core.model.unison import Unison
+from unison_core.pipelines.memory_plan import FULL, MemoryPlan
+from unison_core.text.phonemes import TOKENS_FILE, PhonemeTokenizer
+from unison_core.weights.checksums import verify
+from unison_core.weights.from_zipvoice import read_tokens
 from unison_core.weights.resolve import ModelFolder
-from unison_core.weights.state import load_model_state
+from unison_core.weights.state import load_onto
 from unison_core.weights.tensors import check_keys, shapes
+
+if TYPE_CHECKING:  # transformers takes seconds to import
+    from unison_core.text.caption_features import CaptionEncoders
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,37 +26,55 @@ class Loaded:
     Attributes:
         model: the joint model.
         codec: video and audio codecs.
+        captions: encoders of captions, where the preset's are external.
+        phonemes: the tokenizer of a model whose tokens are not the package's own.
     """
 
     model: Unison
     codec: Codec
+    captions: "CaptionEncoders | None" = None
+    phonemes: PhonemeTokenizer | None = None
 
 
 def check_model(folder: ModelFolder) -> None:
-    """Raise UnisonError unless every file is whole and fits the preset; reads headers only."""
+    """Raise UnisonError unless every file is whole, of a format that this version reads, and fits the preset.
+
+    Reads headers, and where the folder promises hashes the files once.
+    """
+    _ = folder.header  # its format
     if folder.preset.model.caption.kind == "external":
-        raise UnisonError(
-            f"{folder.name}: captions of preset {folder.preset.name} come from umT5 and CLIP, which this command "
-            "does not load yet"
-        )
+        from unison_core.text.caption_features import check_encoders
+
+        check_encoders(folder.path)
     for part in (VIDEO_VAE, AUDIO_VAE, VOCODER):
         shapes(folder.path, part)
     with torch.device("meta"):
         model = Unison(folder.preset.model, folder.preset.timing)
     check_keys(model, shapes(folder.path), folder.path)
+    verify(folder.path)
 
 
-def load(folder: ModelFolder, device: torch.device, dtype: torch.dtype) -> Loaded:
-    """Build the modules and read their weights.
+def load(folder: ModelFolder, device: torch.device, dtype: torch.dtype, plan: MemoryPlan | None = None) -> Loaded:
+    """Build the modules and read their weights, shard by shard.
 
     Args:
         folder: a resolved model.
-        device: where the modules go.
+        device: where the work is done.
         dtype: precision of the joint model and of the video codec; audio is decoded in float32.
+        plan: whether the modules stay on the device or wait in host memory; None is the former.
     """
     preset = folder.preset
-    model = Unison(preset.model, preset.timing)
-    load_model_state(model, folder.path)
-    codec = Codec.from_folder(folder.path, device, dtype)
-    model.to(device=device, dtype=dtype).eval().requires_grad_(False)
-    return Loaded(model=model, codec=codec)
+    place = device if plan is None or plan.mode == FULL else torch.device("cpu")
+    with torch.device("meta"):
+        model = Unison(preset.model, preset.timing)
+    load_onto(model, folder.path, place, dtype)
+    codec = Codec.from_folder(folder.path, place, dtype)
+    captions = None
+    if preset.model.caption.kind == "external":
+        from unison_core.text.caption_features import CaptionEncoders
+
+        where = torch.device("cpu") if plan is not None and plan.captions_on_host else device
+        captions = CaptionEncoders(folder.path, preset.model.caption.length, where, dtype)
+    table = folder.path / TOKENS_FILE
+    phonemes = PhonemeTokenizer(read_tokens(table)) if table.is_file() else None
+    return Loaded(model=model.eval().requires_grad_(False), codec=codec, captions=captions, phonemes=phonemes)

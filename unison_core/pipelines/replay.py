@@ -12,7 +12,7 @@ from unison_core.pipelines.batch import Item
 from unison_core.pipelines.record import read_record, request_from
 from unison_core.pipelines.request import GenerateRequest
 from unison_core.pipelines.runs import Run, Watcher, generate_one
-from unison_core.weights.resolve import sha256
+from unison_core.weights.checksums import sha256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ def replay_record(
             model=model or (f"{name.partition('@')[0]}@{revision}" if revision else name),
             device=device or then["device"],
             precision=precision or then["precision"],
-            offline=offline, overwrite=overwrite, preview=preview,
+            offline=offline, overwrite=overwrite, preview=preview, fp8=bool(then.get("fp8")),
         )  # fmt: skip
         threads = int(then["threads"])
     except (KeyError, TypeError, ValueError) as error:

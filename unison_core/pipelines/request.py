@@ -22,6 +22,7 @@ SILENT_DURATION_S = 3.0
 """Length of a clip in which nobody speaks, unless asked otherwise."""
 MAX_STEPS = 1000
 MAX_SCALE = 30.0
+MAX_CACHE_EVERY = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,10 @@ class GenerateRequest:
     """Which modality runs ahead in denoising: none, video or audio."""
     lead_amount: float | None = None
     """How far it runs ahead, in [0, 1]; None is 0.3 where something leads."""
+    guidance_interval: tuple[float, float] | None = None
+    """Noise levels between which guidance applies; None is the preset's."""
+    cache_every: int = 1
+    """Of the steps in the middle, one in so many is computed and the others continued; 1 is exact."""
     mix: MixSettings = field(default_factory=MixSettings)
     """How the stems become the mix."""
     given: Given = field(default_factory=Given)
@@ -79,6 +84,8 @@ class ClipSpec:
     lead: str
     lead_amount: float
     mix: MixSettings
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
+    cache_every: int = 1
     sync_scale: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(STREAMS, 1.0))
     given: Given = field(default_factory=Given)
 
@@ -122,6 +129,8 @@ def complete(request: GenerateRequest, preset: Preset) -> ClipSpec:
         shift=shift,
         lead=request.lead,
         lead_amount=_lead_amount(request),
+        guidance_interval=_interval(request, preset),
+        cache_every=_cache_every(request.cache_every),
         mix=request.mix,
         sync_scale=sync_scale,
         given=given,
@@ -242,6 +251,19 @@ def _read_part(text: str, preset: Preset) -> str:
     while words and caption_overflow(" ".join(words), preset):
         words.pop()
     return " ".join(words)
+
+
+def _interval(request: GenerateRequest, preset: Preset) -> tuple[float, float]:
+    low, high = request.guidance_interval or preset.sampling.guidance_interval
+    if not 0 <= low < high <= 1:
+        raise UsageError(f"guidance interval {low:g}-{high:g} must lie within 0-1, the lower noise level first")
+    return low, high
+
+
+def _cache_every(every: int) -> int:
+    if not 1 <= every <= MAX_CACHE_EVERY:
+        raise UsageError(f"cache every {every} is outside 1..{MAX_CACHE_EVERY}")
+    return every
 
 
 def _lead_amount(request: GenerateRequest) -> float:

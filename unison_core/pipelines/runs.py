@@ -6,17 +6,18 @@ The model's code is imported after the first checks: it takes seconds, and a wro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from unison_core.errors import PartialFailure, UnisonError
+from unison_core.errors import PartialFailure, UnisonError, UsageError
 from unison_core.pipelines.batch import Item, check_rows, run_batch
 from unison_core.pipelines.device import choose_device, choose_precision
 from unison_core.pipelines.generation import check_free, check_writable
 from unison_core.pipelines.naming import slug, timed_name
+from unison_core.pipelines.processes import World, world
 from unison_core.pipelines.prompts_file import Row, read_rows
 from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
 from unison_core.weights.resolve import DEFAULT_MODEL, ModelFolder, resolve
@@ -34,6 +35,9 @@ class Watcher(Protocol):
 
     def busy(self, text: str) -> AbstractContextManager[None]:
         """Something without steps goes on."""
+
+    def info(self, text: str) -> None:
+        """Something worth knowing."""
 
     def steps(self, text: str) -> AbstractContextManager[Callable[[int, int], None]]:
         """Something with steps goes on; gives what to call with (steps done, steps)."""
@@ -55,6 +59,14 @@ class Run:
     """Write preview.png as well."""
     gates: bool = False
     """Write gates.json as well: the gates by block and step (Unison, Fig. 8)."""
+    memory: str = "auto"
+    """What stays on the device: auto, full, offload or stream."""
+    parallel: str = "auto"
+    """How several processes share one clip: auto, sequence or guidance."""
+    compile: bool = False
+    """Compile the repeated blocks."""
+    fp8: bool = False
+    """Multiply in 8 bits in the video branch; not exact."""
 
 
 def generate_one(request: GenerateRequest, run: Run, out: Path | None, watcher: Watcher) -> Item:
@@ -64,7 +76,9 @@ def generate_one(request: GenerateRequest, run: Run, out: Path | None, watcher: 
     folder = out or OUTPUTS / timed_name(title(spec))
     check_free(folder, overwrite=run.overwrite)
     pipeline = _ready(source, run, folder, spec, watcher)
-    record = _make(pipeline, spec, folder, run, watcher, "sampling")
+    with _together(pipeline, run, watcher) as place:
+        spec, folder = place.agree((spec, folder))
+        record = _make(pipeline, spec, folder, run, watcher, "sampling", write=place.first)
     return Item(row=Row(number=1, id=folder.name, request=request), folder=folder, record=record)
 
 
@@ -78,6 +92,9 @@ def generate_prompts(
     """
     source = resolve(run.model, offline=run.offline)
     rows = read_rows(prompts, base, command)
+    place = world()
+    if prompts == "-" and not place.alone:
+        raise UsageError(f"prompts from stdin reach one of {place.size} processes: give a file")
     if prompts == "-":
         first = next(rows, None)
         if first is None:
@@ -96,6 +113,7 @@ def generate_prompts(
         made += 1
         return _make(pipeline, spec, target, run, watcher, f"clip {made}{total} {target.name}")
 
+    rows = (row for i, row in enumerate(rows) if i % place.size == place.rank)  # every process makes its own clips
     yield from run_batch(rows, folder, source.preset, generate, overwrite=run.overwrite)
 
 
@@ -117,19 +135,47 @@ def _ready(source: ModelFolder, run: Run, folder: Path, spec: ClipSpec, watcher:
     """Check all that can be checked, then load."""
     frames = source.preset.timing.shown_frames(spec.duration_s)
     check_writable(folder, int(frames * spec.size[0] * spec.size[1] * 3 * RAW_VIDEO_SHARE) + 1_000_000)
-    device = choose_device(run.device)
+    device = choose_device(world().device(run.device))
     dtype = choose_precision(run.precision, device)
+    from unison_core.pipelines.captions import check_captions
     from unison_core.pipelines.loading import check_model
+    from unison_core.pipelines.planning import plan_for
     from unison_core.pipelines.unison_pipeline import UnisonPipeline
 
+    plan = plan_for(source.preset, spec, device, dtype, run.memory)
     check_model(source)
+    check_captions(source, spec)
+    if device.type != "cpu" or run.memory != "auto":
+        watcher.info(plan.describe())
     with watcher.busy(f"loading {source.name} on {device}"):
-        return UnisonPipeline.from_folder(source, device, dtype)
+        pipeline = UnisonPipeline.from_folder(source, device, dtype, plan)
+    pipeline.tell = watcher.info
+    pipeline.speed_up(compile=run.compile, fp8=run.fp8)
+    return pipeline
+
+
+@contextmanager
+def _together(pipeline: UnisonPipeline, run: Run, watcher: Watcher) -> Iterator[World]:
+    """Let the processes that were started together share each clip inside the block."""
+    from unison_core.pipelines.parallel import GUIDANCE, SplitRows, join, leave, share_clip
+
+    place = world()
+    join(place, pipeline.device)
+    try:
+        way = share_clip(pipeline.model, run.parallel, place)
+        if not place.alone:
+            watcher.info(f"{place.size} processes share the clip: {way}")
+            pipeline.residence.shared = SplitRows if way == GUIDANCE else None
+        yield place
+    finally:
+        leave(place)
 
 
 def _make(
-    pipeline: UnisonPipeline, spec: ClipSpec, folder: Path, run: Run, watcher: Watcher, text: str
+    pipeline: UnisonPipeline, spec: ClipSpec, folder: Path, run: Run, watcher: Watcher, text: str, write: bool = True
 ) -> Mapping[str, Any]:
     with watcher.steps(text) as progress:
         generation = pipeline.generate_spec(spec, progress=progress, gates=run.gates)
+    if not write:
+        return {**generation.metadata, "files": {}}
     return generation.save(folder, overwrite=run.overwrite, preview=run.preview).metadata

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from unison_core.config import Preset, to_mapping
+from unison_core.diffusion.evaluations import AT_ONCE
 from unison_core.diffusion.generate_latents import JointModel, Sampled, SamplerSettings, generate_latents, latent_shapes
 from unison_core.diffusion.guidance import TextGuidance
 from unison_core.diffusion.sync_cfg import SyncGuidance
@@ -23,7 +24,11 @@ from unison_core.errors import UnisonError, UsageError
 from unison_core.media.mix import Mixed, mix_stems
 from unison_core.media.onsets import onsets_s
 from unison_core.media.remux import SourcePicture
+from unison_core.model.fp8 import quantise_blocks
+from unison_core.pipelines.attention_backend import fastest_attention
+from unison_core.pipelines.captions import check_captions, heard
 from unison_core.pipelines.checks import check_outputs
+from unison_core.pipelines.compiling import keep_compiled
 from unison_core.pipelines.device import PRECISIONS, choose_device, choose_precision, device_name
 from unison_core.pipelines.gate_record import GateRecorder
 from unison_core.pipelines.generation import Generation
@@ -37,12 +42,15 @@ from unison_core.pipelines.given_media import (
     resampled,
 )
 from unison_core.pipelines.loading import Loaded, check_model, load
+from unison_core.pipelines.memory_plan import AUTO, STREAM, MemoryPlan, Needs, free_bytes, needs, smaller
+from unison_core.pipelines.planning import plan_for
 from unison_core.pipelines.record import VERSION, content_hashes, versions
 from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
+from unison_core.pipelines.residence import Residence
 from unison_core.pipelines.separating import Separator, bundled_separator
 from unison_core.pipelines.stopwatch import Stopwatch
 from unison_core.text.prompt import encode_prompts
-from unison_core.types import AUDIO_STREAMS, SFX, SPEECH, STREAMS, VIDEO, Prompt
+from unison_core.types import AUDIO_STREAMS, SFX, SPEECH, STREAMS, VIDEO, Prompt, TextInputs
 from unison_core.weights.resolve import DEFAULT_MODEL, ModelFolder, resolve
 
 Progress = Callable[[int, int], None]
@@ -56,18 +64,24 @@ class UnisonPipeline:
         source: where the model came from.
         device: where it runs.
         dtype: precision of the joint model; the codecs keep theirs.
+        plan: what is on the device when.
     """
 
-    def __init__(self, source: ModelFolder, loaded: Loaded, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, source: ModelFolder, loaded: Loaded, device: torch.device, dtype: torch.dtype, plan: MemoryPlan
+    ) -> None:
         self.source, self.device, self.dtype = source, device, dtype
-        self.model, self.codec = loaded.model, loaded.codec
-        self.load_s = 0.0
+        self.model, self.codec, self.loaded = loaded.model, loaded.codec, loaded
+        self.residence = Residence(self.model, self.codec, device, plan)
+        self.load_s, self.fp8 = 0.0, False
+        self.tell: Callable[[str], None] = lambda text: None
         self._separator: Separator | None = None
 
     @classmethod
     def from_pretrained(
-        cls, name: str = DEFAULT_MODEL, *, device: str = "auto", precision: str = "auto", offline: bool = False
-    ) -> "UnisonPipeline":
+        cls, name: str = DEFAULT_MODEL, *, device: str = "auto", precision: str = "auto", offline: bool = False,
+        memory: str = AUTO,
+    ) -> "UnisonPipeline":  # fmt: skip
         """Load a model.
 
         Args:
@@ -75,23 +89,26 @@ class UnisonPipeline:
             device: `auto`, `cpu`, `cuda[:i]` or `mps`.
             precision: `auto` (bf16 where the device computes it in hardware), `bf16` or `fp32`.
             offline: never use the network.
+            memory: `auto`, `full`, `offload` or `stream`: what stays on the device (`memory_plan`).
 
         Raises:
-            UsageError: no such model, device or precision.
+            UsageError: no such model, device, precision or memory mode.
             UnisonError: the model's files are damaged, do not fit together, or cannot be downloaded.
         """
         place = choose_device(device)
         dtype = choose_precision(precision, place)
         source = resolve(name, offline=offline)
         check_model(source)
-        return cls.from_folder(source, place, dtype)
+        return cls.from_folder(source, place, dtype, plan_for(source.preset, None, place, dtype, memory))
 
     @classmethod
-    def from_folder(cls, source: ModelFolder, device: torch.device, dtype: torch.dtype) -> "UnisonPipeline":
+    def from_folder(
+        cls, source: ModelFolder, device: torch.device, dtype: torch.dtype, plan: MemoryPlan
+    ) -> "UnisonPipeline":
         """Load a model that was resolved and checked (`check_model`)."""
         watch = Stopwatch(device)
         with watch.part("load"):
-            pipeline = cls(source, load(source, device, dtype), device, dtype)
+            pipeline = cls(source, load(source, device, dtype, plan), device, dtype, plan)
         pipeline.load_s = watch.seconds["load"]
         return pipeline
 
@@ -200,22 +217,89 @@ class UnisonPipeline:
             request = replace(request, given=replace(request.given, **named))
         return self.generate_spec(complete(request, self.preset), progress=progress)
 
-    @torch.inference_mode()
     def generate_spec(self, spec: ClipSpec, *, progress: Progress | None = None, gates: bool = False) -> Generation:
-        """Generate the clip of a completed request; `gates` keeps the gates of every block and step."""
+        """Generate the clip of a completed request; `gates` keeps the gates of every block and step.
+
+        Where memory runs out, the clip is made again in a smaller arrangement.
+        """
+        while True:
+            try:
+                return self._generate(spec, progress, gates)
+            except torch.OutOfMemoryError:
+                plan = smaller(self.residence.plan, self._needs(spec), free_bytes(self.device))
+                if plan is None:
+                    raise
+            self.tell(f"out of memory: again with {plan.describe()}")
+            self.residence.close()
+            shared = self.residence.shared
+            self.residence = Residence(self.model, self.codec, self.device, plan)
+            self.residence.shared = shared
+
+    @torch.inference_mode()
+    def _generate(self, spec: ClipSpec, progress: Progress | None, gates: bool) -> Generation:
         watch = Stopwatch(self.device)
+        check_captions(self.source, spec)
         with watch.part("read"):
             media = read_given(spec, self.preset.timing, self._separate)
-        with watch.part("encode"):
+        with watch.part("encode"), self.residence.coding():
             given = encode_given(media, self.codec, self.preset.timing, self._frames(spec))
-        recorder = GateRecorder(self.model) if gates else None
-        with watch.part("sample"):
-            sampled = self._sample(spec, media, given, progress, recorder or self.model)
-        frames, stems = self._decode(spec, media, sampled.latents, watch)
+            reference = encode_reference(media, self.codec)
+        with watch.part("text"):
+            span_s = spec.span_s or media.spoken_s()
+            untold = SPEECH in media.stems and not spec.transcript  # somebody speaks, we are not told what
+            said = Prompt(caption=spec.caption, transcript=spec.transcript, span_s=span_s)
+            text = self._text(said, spec, dropped=untold)
+            null = self._text(Prompt(caption=spec.negative), spec, dropped=True)
+        attention = fastest_attention(self.device, self._attention_shape(spec), self.dtype)
+        with watch.part("sample"), attention, self.residence.sampling() as model:
+            recorder = GateRecorder(model) if gates else None
+            sampled = self._sample(spec, recorder or model, text, null, given, reference, progress)
+        with self.residence.coding():
+            frames, stems = self._decode(spec, media, sampled.latents, watch)
         with watch.part("mix"):
             mixed = mix_stems(stems, media.rate_hz, spec.mix, given=media.stems)
         generation = self._finish(spec, media, sampled, frames, mixed, watch)
         return replace(generation, gates=recorder.to_mapping()) if recorder else generation
+
+    def _attention_shape(self, spec: ClipSpec) -> tuple[int, int, int, int]:
+        """(B, H, L, d) of the video branch's self-attention."""
+        video, stride = self.preset.model.video, self.preset.codecs.video.spatial_stride
+        frames = self.preset.timing.video_latents(self.preset.timing.frames_covering(spec.duration_s))
+        tokens = frames * (spec.size[1] // stride // video.patch[1]) * (spec.size[0] // stride // video.patch[2])
+        return (1, video.heads, tokens, video.dim // video.heads)
+
+    def speed_up(self, *, compile: bool = False, fp8: bool = False) -> None:
+        """Compile the repeated blocks, or multiply in 8 bits in the video branch (not exact), from now on.
+
+        Raises:
+            UsageError: the arrangement in memory or the device does not allow it.
+        """
+        streamed = self.residence.plan.mode == STREAM
+        if fp8:
+            if streamed:
+                raise UsageError("--fp8 with --memory stream: 8-bit weights take half the room; use --memory offload")
+            plan, shared = self.residence.plan, self.residence.shared
+            self.residence.close()
+            quantise_blocks(self.model.video.blocks)
+            self.residence = Residence(self.model, self.codec, self.device, plan)
+            self.residence.shared = shared
+            self.fp8 = True
+        if compile:
+            if streamed:
+                raise UsageError("--compile with --memory stream: copying the weights takes the time, not computing")
+            keep_compiled()
+            self.model.compile_blocks()
+
+    def _needs(self, spec: ClipSpec) -> Needs:
+        return needs(self.preset, spec.size, self.preset.timing.frames_covering(spec.duration_s), self.dtype)
+
+    def _text(self, prompt: Prompt, spec: ClipSpec, *, dropped: bool = False) -> TextInputs:
+        """A prompt as the model takes it, with features of frozen encoders where its captions are external."""
+        text = encode_prompts([prompt], self.preset, [spec.duration_s], dropped=dropped, tokenizer=self.loaded.phonemes)
+        if self.loaded.captions is None:
+            return text
+        features = self.loaded.captions.encode([prompt.caption])
+        return replace(text, captions=features.map(lambda x: x.to(self.dtype)))
 
     def _frames(self, spec: ClipSpec) -> int:
         return self.preset.timing.frames_covering(spec.duration_s)
@@ -228,20 +312,21 @@ class UnisonPipeline:
     def _sample(
         self,
         spec: ClipSpec,
-        media: GivenMedia,
-        given: dict[str, torch.Tensor],
-        progress: Progress | None,
         model: JointModel,
+        text: TextInputs,
+        null: TextInputs,
+        given: dict[str, torch.Tensor],
+        reference: torch.Tensor | None,
+        progress: Progress | None,
     ) -> Sampled:
         timing, config = self.preset.timing, self.preset.model
         frames = self._frames(spec)
         stride = self.preset.codecs.video.spatial_stride
-        prompt = Prompt(caption=spec.caption, transcript=spec.transcript, span_s=spec.span_s or media.spoken_s())
-        untold = SPEECH in media.stems and not spec.transcript  # somebody speaks, we are not told what
+        coded = self.residence.with_codecs
         sampled = generate_latents(
             model,
-            text=encode_prompts([prompt], self.preset, [spec.duration_s], dropped=untold),
-            null=encode_prompts([Prompt(caption=spec.negative)], self.preset, [spec.duration_s], dropped=True),
+            text=text,
+            null=null,
             frames=frames,
             shapes=latent_shapes(
                 channels={VIDEO: config.video.latent_channels}
@@ -255,14 +340,18 @@ class UnisonPipeline:
             settings=SamplerSettings(
                 steps=spec.steps,
                 shift=spec.shift,
-                guidance=TextGuidance(scale=spec.text_scale, interval=self.preset.sampling.guidance_interval),
-                sync=SyncGuidance(scale=spec.sync_scale, silence=self.codec.silence, still=self.codec.still),
+                guidance=TextGuidance(scale=spec.text_scale, interval=spec.guidance_interval),
+                sync=SyncGuidance(
+                    scale=spec.sync_scale, silence=coded(self.codec.silence), still=coded(self.codec.still)
+                ),
                 lead=spec.lead,
                 lead_amount=spec.lead_amount,
+                cache_every=spec.cache_every,
             ),
             task=spec.given.task,
             given=given,
-            reference=encode_reference(media, self.codec),
+            reference=reference,
+            at_once=AT_ONCE if self.residence.plan.rows > 1 else 1,
             device=self.device,
             dtype=self.dtype,
             progress=progress,
@@ -306,7 +395,8 @@ class UnisonPipeline:
         """Measure the clip and write down how it was made."""
         fps, rate_hz, given = self.preset.timing.fps, media.rate_hz, spec.given
         with watch.part("check"):
-            checks = (*check_outputs(spec, frames, fps, mixed, rate_hz), *check_given(spec, media, frames, mixed))
+            checks = (*check_outputs(spec, frames, fps, mixed, rate_hz), *check_given(spec, media, frames, mixed),
+                      *heard(self.source, spec))  # fmt: skip
             single = {stream: sampled.latents[stream][0].cpu() for stream in STREAMS}
             hashes = content_hashes(frames, {**mixed.stems, "mix": mixed.mix}, single)
             onsets = onsets_s(mixed.stems[SFX], rate_hz)
@@ -319,7 +409,8 @@ class UnisonPipeline:
             "model": {"name": self.source.name, "revision": self.source.revision, "preset": self.preset.name,
                       "sha256": self.source.hashes},
             "run": {"device": str(self.device), "device_name": device_name(self.device), "precision": self._precision(),
-                    "threads": torch.get_num_threads()},
+                    "threads": torch.get_num_threads(), "memory": self.residence.plan.mode,
+                    "fp8": self.fp8},
             "versions": versions(),
             "timings_s": {"load": round(self.load_s, 3), **{k: round(v, 3) for k, v in watch.seconds.items()}},
             "output": {"task": given.task.name, "frames": len(frames), "fps": fps, "width": frames.shape[2],

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from unison_core.config import from_mapping, read_yaml
 from unison_core.errors import UsageError
 from unison_core.separation.config import SeparatorConfig, load_separator_preset
-from unison_core.weights.resolve import BUNDLED, HUB_ID, download, sha256
+from unison_core.weights.checksums import sha256
+from unison_core.weights.resolve import BUNDLED, HUB_ID, download
 
 if TYPE_CHECKING:
     from bs_roformer.mel_band_roformer import MelBandRoformer

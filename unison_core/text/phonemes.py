@@ -16,6 +16,8 @@ from unison_core.text.durations import DurationModel
 from unison_core.text.espeak import phonemes
 from unison_core.text.vocabulary import IDS, PUNCTUATION, SPACE, tokens_of
 
+TOKENS_FILE = "transcript_tokens.txt"
+"""Where a model folder keeps a table of tokens that is not the package's own (ZipVoice's `tokens.txt`)."""
 _PLAIN = str.maketrans({
     "’": "'", "‘": "'", "`": "'", "“": " ", "”": " ", '"': " ", "«": " ", "»": " ", "*": " ", "_": " ", "~": " ",
     "|": " ", "¿": " ", "¡": " ", "(": ", ", ")": ", ", "[": ", ", "]": ", ", "{": ", ", "}": ", ",

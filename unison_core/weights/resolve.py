@@ -1,11 +1,13 @@
 """Where a model's files are: a bundled name, a folder, or a Hub id with a revision.
 
-A model folder holds `unison.yaml` (the preset), `model*.safetensors` (the joint model, in shards with an index) and the
-codecs' safetensors. Nothing else is read from it and nothing in it is executed.
+A model folder holds `unison.yaml` (the preset), `model*.safetensors` (the joint model, in shards with an index; the
+preset is in their headers too), the codecs' safetensors, and where captions are external their encoders. Nothing in it
+is executed.
 """
 
 import difflib
-import hashlib
+import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +16,17 @@ from pathlib import Path
 
 from unison_core.config import Preset, from_mapping, read_yaml
 from unison_core.errors import UnisonError, UsageError
+from unison_core.weights.checksums import remembered_sha256
 
 BUNDLED = Path(__file__).parent.parent / "bundled"
 DEFAULT_MODEL = "unison-nano"
 PRESET_FILE = "unison.yaml"
-PATTERNS = (PRESET_FILE, "*.safetensors", "*.safetensors.index.json", "*.yaml", "*.json")
+PATTERNS = (PRESET_FILE, "*.safetensors", "*.safetensors.index.json", "*.yaml", "*.json", "*.txt", "spiece.model")
 """What is downloaded from the Hub."""
+FORMAT, WRITER, PRESET = "unison_format", "unison_writer", "unison_preset"
+"""Keys in the headers of the joint model's files."""
+FOLDER_FORMAT = 1
+"""Raised when older versions could not read what is written."""
 HUB_ID = re.compile(r"^(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?$")
 
 
@@ -39,14 +46,32 @@ class ModelFolder:
 
     @cached_property
     def preset(self) -> Preset:
-        """The preset in `unison.yaml`."""
-        return from_mapping(Preset, read_yaml(self.path / PRESET_FILE), str(self.path / PRESET_FILE))
+        """The preset in `unison.yaml`, or where that is missing the one in the weights' headers."""
+        path = self.path / PRESET_FILE
+        if path.is_file():
+            return from_mapping(Preset, read_yaml(path), str(path))
+        return from_mapping(Preset, json.loads(self.header[PRESET]), str(self.path))
+
+    @cached_property
+    def header(self) -> dict[str, str]:
+        """What the weights say of themselves; raises UnisonError where a newer version wrote them."""
+        from unison_core.weights.tensors import metadata_of
+
+        files = sorted(self.path.glob("model*.safetensors"))
+        found = metadata_of(files[0]) if files else {}
+        written = found.get(FORMAT, "0")
+        if not written.isdecimal() or int(written) > FOLDER_FORMAT:
+            raise UnisonError(
+                f"{self.name} is of format {written}, written by {found.get(WRITER, 'a newer version')}; this version "
+                f"reads up to {FOLDER_FORMAT}: pip install -U unison-av"
+            )
+        return found
 
     @cached_property
     def hashes(self) -> dict[str, str]:
         """SHA-256 of every weights file and of the preset, by file name."""
-        files = sorted({*self.path.rglob("*.safetensors"), self.path / PRESET_FILE})
-        return {str(file.relative_to(self.path)): sha256(file) for file in files}
+        files = sorted({*self.path.rglob("*.safetensors"), *self.path.glob(PRESET_FILE)})
+        return {str(file.relative_to(self.path)): remembered_sha256(file) for file in files}
 
 
 def resolve(name: str, *, offline: bool = False) -> ModelFolder:
@@ -88,17 +113,65 @@ def bundled_names() -> list[str]:
     return sorted(file.parent.name for file in BUNDLED.glob(f"*/{PRESET_FILE}"))
 
 
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def resolve_preset(name: str, *, offline: bool = False) -> ModelFolder:
+    """The same with the preset and the record of sources alone: of a Hub model, no weights are downloaded."""
+    match = HUB_ID.match(name)
+    if Path(name).expanduser().is_dir() or match is None or (BUNDLED / name).is_dir():
+        return resolve(name, offline=offline)
+    folder, revision = download(match["repo"], match["revision"], (PRESET_FILE, "sources.json"), offline=offline)
+    if not (folder / PRESET_FILE).is_file():
+        raise UsageError(f"model {name!r} is no model folder: it holds no {PRESET_FILE}")
+    return ModelFolder(name, folder, revision)
+
+
+def missing_downloads(name: str, revision: str | None) -> dict[str, int]:
+    """Bytes by name of the files of a Hub model that are not on this machine yet; none for folders."""
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.utils import filter_repo_objects
+
+    match = HUB_ID.match(name)
+    if Path(name).expanduser().is_dir() or match is None or revision is None:
+        return {}
+    try:
+        info = HfApi(endpoint=os.environ.get("HF_ENDPOINT")).model_info(
+            match["repo"], revision=revision, files_metadata=True
+        )
+    except OSError as error:
+        raise UnisonError(f"model {name!r}: the Hub cannot be asked for its files: {error}") from error
+    sizes = {file.rfilename: int(file.size or 0) for file in info.siblings or []}
+    return {
+        file: sizes[file]
+        for file in filter_repo_objects(sizes, allow_patterns=list(PATTERNS))
+        if not isinstance(try_to_load_from_cache(match["repo"], file, revision=revision), str)
+    }
+
+
+def resolve_public(name: str, patterns: Sequence[str], *, offline: bool = False) -> tuple[Path, str | None]:
+    """Folder and revision of other people's weights: a folder, or `owner/name[@revision]` on the Hub.
+
+    Args:
+        patterns: what is downloaded.
+
+    Raises:
+        UsageError: there is no such folder or repository.
+        UnisonError: it cannot be downloaded.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path.resolve(), None
+    match = HUB_ID.match(name)
+    if match is None or path.is_absolute() or name.startswith("."):
+        raise UsageError(f"{name!r} is no folder and no Hub id (owner/name)")
+    return download(match["repo"], match["revision"], patterns, offline=offline)
 
 
 def _checked(folder: ModelFolder) -> ModelFolder:
-    if not (folder.path / PRESET_FILE).is_file():
-        raise UsageError(f"model {folder.name!r} is no model folder: {folder.path} holds no {PRESET_FILE}")
     if not any(folder.path.glob("model*.safetensors")):
-        raise UsageError(f"model {folder.name!r} is no model folder: {folder.path} holds no model*.safetensors")
+        if (folder.path / PRESET_FILE).is_file():
+            raise UsageError(f"model {folder.name!r} is no model folder: {folder.path} holds no model*.safetensors")
+        raise UsageError(f"model {folder.name!r} is no model folder: {folder.path} holds no {PRESET_FILE}")
+    if not (folder.path / PRESET_FILE).is_file() and PRESET not in folder.header:
+        raise UsageError(f"model {folder.name!r} is no model folder: {folder.path} holds no {PRESET_FILE}")
     return folder
 
 
@@ -114,7 +187,10 @@ def download(repo: str, revision: str | None, patterns: Sequence[str], *, offlin
     )
 
     try:
-        path = snapshot_download(repo, revision=revision, allow_patterns=list(patterns), local_files_only=offline)
+        path = snapshot_download(
+            repo, revision=revision, allow_patterns=list(patterns), local_files_only=offline,
+            endpoint=os.environ.get("HF_ENDPOINT"),
+        )  # fmt: skip
     except GatedRepoError as error:
         raise UnisonError(f"model {repo!r} asks for consent first: open https://huggingface.co/{repo}") from error
     except RepositoryNotFoundError as error:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from unison_core.errors import UnisonError
-from unison_core.weights.tensors import check_keys, read_tensors, shapes
+from unison_core.weights.tensors import check_keys, read_shards, shapes
 
 
 def load_model_state(model: nn.Module, folder: Path, *, partial: bool = False, stem: str = "model") -> list[str]:
@@ -34,5 +34,42 @@ def load_model_state(model: nn.Module, folder: Path, *, partial: bool = False, s
         found |= {key: own[key] for key in missing}
     check_keys(model, found, folder)
     with torch.no_grad():
-        model.load_state_dict(read_tensors(folder, stem), strict=not partial)
+        for shard in read_shards(folder, stem):
+            model.load_state_dict(shard, strict=False)
     return missing
+
+
+def load_onto(
+    model: nn.Module,
+    folder: Path,
+    device: torch.device | str,
+    dtype: torch.dtype,
+    *,
+    stem: str = "model",
+    apart: tuple[str, ...] = (),
+) -> dict[str, Tensor]:
+    """Give a model that was built on the meta device its weights, shard by shard, in place and precision.
+
+    The host never holds more than one shard beside what it keeps. Returns the tensors `apart`, which are not the
+    model's, where the files have them. Raises UnisonError as `load_model_state` does, and for a tensor without a value.
+    """
+    found = shapes(folder, stem)
+    check_keys(model, {name: shape for name, shape in found.items() if name not in apart}, folder / stem)
+    kept: dict[str, Tensor] = {}
+    owners = {f"{name}.{key}" if name else key: (module, key) for name, module in model.named_modules()
+              for key in (*module._parameters, *module._buffers)}  # fmt: skip
+    for shard in read_shards(folder, stem):
+        for name, tensor in shard.items():
+            if name in apart:
+                kept[name] = tensor.to(device=device, copy=True)
+                continue
+            module, key = owners[name]
+            value = tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else tensor.dtype, copy=True)
+            if key in module._parameters:
+                module._parameters[key] = nn.Parameter(value, requires_grad=False)
+            else:
+                module._buffers[key] = value
+    empty = [name for name, t in (*model.named_parameters(), *model.named_buffers()) if t.is_meta]
+    if empty:
+        raise UnisonError(f"{folder} gives {empty[0]} no value: it is no tensor of the model's state")
+    return kept

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -10,9 +10,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from unison_core.errors import UnisonError
+from unison_core.weights.lazy import LazyTensor, damaged
 
 SHARD_BYTES = 15_000_000
 """Bundled shards stay under 16 MB."""
+LARGE_BYTES, LARGE_SHARD_BYTES = 1_500_000_000, 2_000_000_000
+"""A model above the first size is written in shards of the second: a shard bounds what loading keeps in memory."""
 
 
 def shard_files(folder: Path, stem: str = "model") -> list[Path]:
@@ -44,10 +47,16 @@ def shapes(folder: Path, stem: str = "model") -> dict[str, tuple[int, ...]]:
 def read_tensors(folder: Path, stem: str = "model", device: torch.device | str = "cpu") -> dict[str, Tensor]:
     """Every tensor of `stem`; raises UnisonError where a shard is missing or cut short."""
     tensors: dict[str, Tensor] = {}
+    for shard in read_shards(folder, stem, device):
+        tensors |= shard
+    return tensors
+
+
+def read_shards(folder: Path, stem: str = "model", device: torch.device | str = "cpu") -> Iterator[dict[str, Tensor]]:
+    """The tensors of one file of `stem` after the other; raises UnisonError where one is missing or cut short."""
     for file in shard_files(folder, stem):
         with _open(file, str(device)) as shard:
-            tensors |= {key: shard.get_tensor(key) for key in shard.keys()}  # noqa: SIM118
-    return tensors
+            yield {key: shard.get_tensor(key) for key in shard.keys()}  # noqa: SIM118
 
 
 def check_keys(module: nn.Module, found: Mapping[str, tuple[int, ...]], where: Path) -> None:
@@ -63,10 +72,19 @@ def check_keys(module: nn.Module, found: Mapping[str, tuple[int, ...]], where: P
             raise UnisonError(f"{where}: {key} has shape {found[key]}, but its preset wants {shape}")
 
 
-def write_tensors(folder: Path, tensors: Mapping[str, Tensor], stem: str = "model") -> list[Path]:
-    """Write tensors to `stem.safetensors`, or to shards of at most 15 MB with an index.
+def write_tensors(
+    folder: Path,
+    tensors: Mapping[str, Tensor | LazyTensor],
+    stem: str = "model",
+    metadata: Mapping[str, str] | None = None,
+) -> list[Path]:
+    """Write tensors to `stem.safetensors`, or to shards of at most 15 MB (2 GB for large models) with an index.
 
-    Old shards of the same stem are replaced; each new file appears under its name only when it is complete.
+    Old shards of the same stem are replaced; each new file appears under its name only when it is complete. Lazy
+    tensors are read as their shard is written, so one shard is in memory at a time.
+
+    Args:
+        metadata: text that goes into every file's header.
     """
     from safetensors.torch import save_file
 
@@ -77,7 +95,8 @@ def write_tensors(folder: Path, tensors: Mapping[str, Tensor], stem: str = "mode
     ]  # fmt: skip
     partial = {name: folder / f".{name}.partial" for name in names}
     for name, keys in zip(names, groups, strict=True):
-        save_file({key: tensors[key].detach().cpu().contiguous() for key in keys}, partial[name])
+        shard = {key: _value(tensors[key]).detach().cpu().contiguous() for key in keys}
+        save_file(shard, partial[name], {"format": "pt", **(metadata or {})})
         partial[name].chmod(0o644)  # safetensors writes for the owner alone
     for old in (*folder.glob(f"{stem}-*-of-*.safetensors"), folder / f"{stem}.safetensors.index.json"):
         old.unlink(missing_ok=True)
@@ -95,12 +114,24 @@ def write_tensors(folder: Path, tensors: Mapping[str, Tensor], stem: str = "mode
     return [folder / name for name in names]
 
 
-def _shards(tensors: Mapping[str, Tensor]) -> list[list[str]]:
-    """Names in order, cut into groups of at most SHARD_BYTES (a larger tensor stands alone)."""
+def metadata_of(file: Path) -> dict[str, str]:
+    """The text in a file's header."""
+    with _open(file) as shard:
+        return dict(shard.metadata() or {})
+
+
+def _value(tensor: Tensor | LazyTensor) -> Tensor:
+    return tensor.read() if isinstance(tensor, LazyTensor) else tensor
+
+
+def _shards(tensors: Mapping[str, Tensor | LazyTensor]) -> list[list[str]]:
+    """Names in order, cut into groups of a shard's size (a larger tensor stands alone)."""
+    whole = sum(tensor.nbytes for tensor in tensors.values())
+    limit = SHARD_BYTES if whole <= LARGE_BYTES else LARGE_SHARD_BYTES
     groups: list[list[str]] = [[]]
     size = 0
     for key, tensor in tensors.items():
-        if groups[-1] and size + tensor.nbytes > SHARD_BYTES:
+        if groups[-1] and size + tensor.nbytes > limit:
             groups.append([])
             size = 0
         groups[-1].append(key)
@@ -112,4 +143,4 @@ def _open(file: Path, device: str = "cpu"):  # type: ignore[no-untyped-def]  # s
     try:
         return safe_open(file, framework="pt", device=device)
     except (SafetensorError, OSError) as error:
-        raise UnisonError(f"{file} is damaged or cut short ({error}): download or save the model again") from error
+        raise damaged(file, error) from error

@@ -1,0 +1,1 @@
+"""Parts of `benchmarks/full_size.py`, one per question."""
