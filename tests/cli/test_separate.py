@@ -244,7 +244,7 @@ def test_two_processes_share_the_work(separator_folder: Path, tmp_path: Path) ->
 
 
 def test_an_interrupted_run_leaves_nothing_half_written(separator_folder: Path, tmp_path: Path) -> None:
-    recording(tmp_path / "long.wav", seconds=120)
+    recording(tmp_path / "long.wav", seconds=1800, rate_hz=16000, channels=1)  # far from done when interrupted
     command = [sys.executable, "-m", "unison_cli.app", "separate", str(tmp_path / "long.wav"), "-o",
                str(tmp_path / "out"), "--model", str(separator_folder), "--device", "cpu"]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
