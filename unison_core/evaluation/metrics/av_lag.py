@@ -7,8 +7,8 @@ from unison_core.evaluation.item import SFX, SOUND, VIDEO, Item
 from unison_core.evaluation.media import Media
 from unison_core.evaluation.registry import DOWN, NEITHER, UP, ZERO, Features, Figure, Metric, Score, SetScore, Unscored
 from unison_core.evaluation.sets import SPEECH as SPEECH_SET
-from unison_core.evaluation.statistics import share_interval
-from unison_core.evaluation.sync import GRID_HZ, Sync, beats_shuffled, moving_parts, onset_strength, sync
+from unison_core.evaluation.shuffled_pairs import share_beating_shuffled
+from unison_core.evaluation.sync import GRID_HZ, Sync, moving_parts, onset_strength, sync
 
 MAX_LAG_S = 1.0
 LEAST_S = 1.2
@@ -66,11 +66,8 @@ def over_set(items: list[Item], features: list[Features]) -> dict[str, SetScore]
     Clips of which no effects were asked for are left out; of the others, those that cannot be scored have lost.
     """
     features = [f for item, f in zip(items, features, strict=True) if sounds(item)]
-    if len(features) < 2:
-        return {"av_beats_shuffled": SetScore(value=None, count=len(features), reason="needs two clips that sound")}
-    wins = beats_shuffled([f[MOTION.name]["curve"] for f in features], [f[ONSETS.name]["curve"] for f in features])
-    low, high = share_interval(wins)
-    return {"av_beats_shuffled": SetScore(value=float(np.mean(wins)), count=len(wins), low=low, high=high)}
+    pictures, onsets = ([f[name]["curve"] for f in features] for name in (MOTION.name, ONSETS.name))
+    return {"av_beats_shuffled": share_beating_shuffled(pictures, onsets, "needs two clips that sound")}
 
 
 METRIC = Metric(

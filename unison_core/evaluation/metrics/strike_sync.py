@@ -6,8 +6,8 @@ from unison_core.evaluation.feature import Feature
 from unison_core.evaluation.item import SCENE, SOUND, VIDEO, Item
 from unison_core.evaluation.metrics.av_lag import ONSETS
 from unison_core.evaluation.registry import DOWN, UP, ZERO, Features, Figure, Metric, Score, SetScore, Unscored
-from unison_core.evaluation.statistics import share_interval
-from unison_core.evaluation.sync import action_strength, beats_shuffled, sync
+from unison_core.evaluation.shuffled_pairs import share_beating_shuffled
+from unison_core.evaluation.sync import action_strength, sync
 
 HANDS = Feature(
     name="hands",
@@ -30,11 +30,8 @@ def score(item: Item, features: Features) -> Score:
 def over_set(items: list[Item], features: list[Features]) -> dict[str, SetScore]:
     """Share of acting clips whose own sound fits better than the median of other clips' sounds."""
     acting = [f for item, f in zip(items, features, strict=True) if item.scene and item.scene.action]
-    if len(acting) < 2:
-        return {"strike_beats_shuffled": SetScore(value=None, count=len(acting), reason="needs two acting clips")}
-    wins = beats_shuffled([f["hands"]["curve"] for f in acting], [f[ONSETS.name]["curve"] for f in acting])
-    low, high = share_interval(wins)
-    return {"strike_beats_shuffled": SetScore(value=float(np.mean(wins)), count=len(wins), low=low, high=high)}
+    pictures, onsets = ([f[name]["curve"] for f in acting] for name in ("hands", ONSETS.name))
+    return {"strike_beats_shuffled": share_beating_shuffled(pictures, onsets, "needs two acting clips")}
 
 
 METRIC = Metric(
