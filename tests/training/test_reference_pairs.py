@@ -6,7 +6,8 @@ import torch
 
 from unison_core.training.objective import ObjectiveConfig, objective
 from unison_core.training.reference_pairs import ReferencePairs
-from unison_core.training.shards import LatentPool, Sample, write_shard
+from unison_core.training.shard_format import Sample, write_shard
+from unison_core.training.shards import LatentPool
 from unison_core.types import SFX, SPEECH, VIDEO
 
 RATE, FRAMES, N = 10.0, 41, 30

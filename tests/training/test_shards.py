@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
+import webdataset as wds
 
 from unison_core.corpus.sample import CorpusItem
 from unison_core.errors import UsageError
 from unison_core.training.prepare import still
-from unison_core.training.shards import LatentPool, Sample, read_shard, write_shard
+from unison_core.training.shard_format import Sample, ShardInfo, read_shard, write_shard
+from unison_core.training.shards import LatentPool
 from unison_core.types import SFX, SPEECH, VIDEO, Clip
 
 
@@ -51,6 +53,37 @@ def test_shards_that_appear_later_are_taken_in(tmp_path):
     write_shard(tmp_path / "b.tar", [_sample(2), _sample(3)])
     pool._scan()
     assert len(pool) == 3
+
+
+def test_clips_lie_in_the_order_of_the_shards_names_however_many_threads_read(tmp_path):
+    for shard in (5, 1, 4, 2, 0, 3, 6):
+        write_shard(tmp_path / f"{shard}.tar", [_sample(10 * shard + i) for i in range(4)])
+    held = _pool(tmp_path)._buckets[41]
+    assert held.fields["caption_ids"][: held.count, 0].tolist() == [10 * s + i for s in range(7) for i in range(4)]
+
+
+def test_equal_clips_make_equal_bytes(tmp_path):
+    write_shard(tmp_path / "a.tar", [_sample(1), _sample(2)])
+    write_shard(tmp_path / "b.tar", [_sample(1), _sample(2)])
+    assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
+
+
+def test_webdataset_reads_them(tmp_path):
+    write_shard(tmp_path / "a.tar", [_sample(1), _sample(2)])
+    rows = list(wds.WebDataset(str(tmp_path / "a.tar"), shardshuffle=False))
+    assert [row["__key__"] for row in rows] == ["0001", "0002"]
+    assert {"json", "safetensors", "video.safetensors"} <= rows[0].keys()
+
+
+def test_damaged_and_older_shards_are_named(tmp_path):
+    write_shard(tmp_path / "a.tar", [_sample(1)])
+    whole = (tmp_path / "a.tar").read_bytes()
+    (tmp_path / "a.tar").write_bytes(whole[:3000])
+    with pytest.raises(UsageError, match=r"a\.tar is damaged"):
+        _pool(tmp_path)
+    write_shard(tmp_path / "a.tar", [_sample(1)], ShardInfo(format=1))
+    with pytest.raises(UsageError, match="another version"):
+        _pool(tmp_path)
 
 
 def test_an_empty_folder_and_missing_streams_are_named(tmp_path):

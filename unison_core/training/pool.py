@@ -110,5 +110,3 @@ class Pool(Generic[T]):
             if close is not None:
                 close()
         self._ready.put(last)
-
-

@@ -14,7 +14,7 @@ from unison_core.corpus.sample import CorpusItem
 from unison_core.corpus.stream import stream_items
 from unison_core.text.caption_tokens import CaptionTokenizer
 from unison_core.text.phonemes import PhonemeTokenizer
-from unison_core.training.shards import Sample, write_shard
+from unison_core.training.shard_format import Sample, write_shard
 from unison_core.types import MIX, VIDEO
 
 

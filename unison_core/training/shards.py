@@ -1,73 +1,103 @@
-"""Latent shards: WebDataset tars of encoded clips, and the in-memory pool that training draws from.
+"""The in-memory pool of latents that training draws from, filled from a folder of shards by several threads.
 
-A sample holds `video.npy` (C,T,H,W), `speech.npy` and `sfx.npy` (N,C) in float16, and `meta.json` with the prompt, its
-tokens and the number of pixel frames. Shards appear under their final name when they are complete, so a pool may follow
-a folder that `prepare` is still filling.
+Shards appear under their final name when they are complete, so a pool may follow a folder that `prepare` is filling.
 """
 
-import io
-import json
-import os
+import math
+import queue
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import fsspec
 import torch
-import webdataset as wds
 from torch import Tensor
 
 from unison_core.errors import UsageError
 from unison_core.training.objective import LatentBatch
-from unison_core.training.reference_pairs import NOBODY, ReferencePairs, draw_references
-from unison_core.types import MIX, STREAMS, TextInputs
+from unison_core.training.reference_pairs import ReferencePairs, draw_references
+from unison_core.training.shard_format import (
+    CAPTION_IDS,
+    FRAMES,
+    PHONEME_IDS,
+    PHONEME_WEIGHTS,
+    SPAN,
+    STATIC,
+    VOICE,
+    parse,
+    read_entries,
+    read_into,
+)
+from unison_core.types import STREAMS, VIDEO, TextInputs
+
+READERS = 4
+"""Threads that read shards; each holds one shard, so this bounds host memory."""
+GROWTH = 1.25
+"""A full bucket is made this much larger, so that clips which arrive one by one are not copied each time."""
+
+Fields = dict[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
-    """One encoded clip: float16 latents by stream, its tokens, and what it was made from."""
+class LoadedShard:
+    """Clips of one shard by frames; their tensors lie in `memory`, which is used again for another shard."""
 
-    key: str
-    latents: Mapping[str, np.ndarray]
-    meta: Mapping[str, Any]
-
-
-def write_shard(path: Path, samples: Iterable[Sample]) -> None:
-    """Write a tar atomically."""
-    partial = path.with_name(f".{path.name}.partial")
-    with wds.TarWriter(str(partial)) as sink:
-        for sample in samples:
-            arrays = {f"{stream}.npy": _npy(array) for stream, array in sample.latents.items()}
-            sink.write({"__key__": sample.key, "meta.json": json.dumps(dict(sample.meta)).encode(), **arrays})
-    os.replace(partial, path)
+    clips: Mapping[int, Sequence[Fields]]
+    memory: bytearray
 
 
-def read_shard(path: Path) -> Iterator[Sample]:
-    """All samples of a tar, in every process that asks: each draws its own batches from the same pool."""
-    for row in wds.WebDataset(str(path), shardshuffle=False, empty_check=False, nodesplitter=_whole):
-        latents = {s: np.load(io.BytesIO(row[f"{s}.npy"])) for s in (*STREAMS, MIX) if f"{s}.npy" in row}
-        yield Sample(key=row["__key__"], latents=latents, meta=json.loads(row["meta.json"]))
+class Staging:
+    """Host memory that rows are stacked in on their way to the device; it is kept, since new memory is slow."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._pinned = device.type == "cuda"
+        self._flat: Fields = {}
+
+    def stack(self, name: str, rows: Sequence[Tensor]) -> Tensor:
+        """Rows as one tensor, valid until the next call for `name`."""
+        shape = (len(rows), *rows[0].shape)
+        count = math.prod(shape)
+        held = self._flat.get(name)
+        if held is None or len(held) < count:
+            held = self._flat[name] = torch.empty(count, dtype=rows[0].dtype, pin_memory=self._pinned)
+        return torch.stack(list(rows), out=held[:count].view(shape))
 
 
-def _whole(urls: Iterable[Any]) -> Iterable[Any]:
-    return urls
+class Bucket:
+    """Clips of one length on one device: tensors with room for more rows."""
 
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self.fields: Fields = {}
+        self.count = 0
 
-def _npy(array: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array.astype(np.float16))
-    return buffer.getvalue()
+    def append(self, rows: Sequence[Fields], staging: Staging, more: float = 0.0) -> None:
+        """Add rows; what was handed out before stays valid. `more`: how many times as many are still to come."""
+        room = len(self.fields[STATIC]) if self.fields else 0
+        total = self.count + len(rows)
+        if total > room:
+            room = max(int(total * (1 + more)), int(room * GROWTH))
+            self.fields = {name: self._grown(name, x, room) for name, x in rows[0].items()}
+        for name, held in self.fields.items():
+            held[self.count : total].copy_(staging.stack(name, [row[name] for row in rows]))
+        self.count = total
+
+    def _grown(self, name: str, like: Tensor, room: int) -> Tensor:
+        grown = torch.empty(room, *like.shape, dtype=like.dtype, device=self._device)
+        if self.count:
+            grown[: self.count].copy_(self.fields[name][: self.count])
+        return grown
 
 
 class LatentPool:
     """All latents of a folder of shards in the memory of one device, grouped by clip length.
 
     Args:
-        folder: holds `*.tar`.
+        folder: holds `*.tar`; a path or a URL that fsspec knows.
         device: where the latents live.
         streams: which streams to load.
         caption_length, phoneme_length: padded token counts.
@@ -78,7 +108,7 @@ class LatentPool:
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path | str,
         device: torch.device,
         *,
         streams: tuple[str, ...] = STREAMS,
@@ -89,15 +119,21 @@ class LatentPool:
         pairs: ReferencePairs | None = None,
         latent_rate_hz: float = 0.0,
     ) -> None:
-        self._folder, self._device, self._streams = folder, device, streams
+        self._device, self._streams = device, streams
+        self._files, self._root = fsspec.core.url_to_fs(str(folder))
+        self._folder = str(folder)
         self._caption_length, self._phoneme_length = caption_length, phoneme_length
         self._pairs, self._latent_rate_hz = pairs, latent_rate_hz
-        self._voices: dict[str, int] = {}
-        self._seen: set[Path] = set()
-        self._buckets: dict[int, dict[str, Tensor]] = {}
+        self._with_video = VIDEO in streams
+        self._seen: set[str] = set()
+        self._staging = Staging(device)
+        self._memory: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
+        for _ in range(READERS + 1):
+            self._memory.put(bytearray())
+        self._buckets: dict[int, Bucket] = {}
         self._lock = threading.Lock()
         self._failure: BaseException | None = None
-        if not folder.is_dir() and not follow_s:
+        if not follow_s and not self._files.isdir(self._root):
             raise UsageError(f"no shards: {folder} is not a folder")
         self._scan()
         while follow_s and len(self) < wait_for:
@@ -110,7 +146,7 @@ class LatentPool:
 
     def __len__(self) -> int:
         with self._lock:
-            return sum(len(fields["static"]) for fields in self._buckets.values())
+            return sum(bucket.count for bucket in self._buckets.values())
 
     def sample(self, count: int, generator: torch.Generator) -> LatentBatch:
         """Draw a batch of one clip length, lengths in proportion to their samples; generator on the CPU."""
@@ -118,26 +154,25 @@ class LatentPool:
             raise self._failure
         with self._lock:
             frames = sorted(self._buckets)
-            sizes = torch.tensor([len(self._buckets[f]["static"]) for f in frames], dtype=torch.float)
+            sizes = torch.tensor([self._buckets[f].count for f in frames], dtype=torch.float)
             chosen = frames[int(torch.multinomial(sizes, 1, generator=generator))]
-            bucket = self._buckets[chosen]
-        drawn = torch.randint(len(bucket["static"]), (count,), generator=generator)
+            held = self._buckets[chosen].count
+            bucket = {name: x[:held] for name, x in self._buckets[chosen].fields.items()}
+        drawn = torch.randint(held, (count,), generator=generator)
         index = drawn.to(self._device)
         latents = {s: bucket[s][index].float() for s in self._streams}
         text = TextInputs(
-            caption_ids=bucket["caption_ids"][index],
-            phoneme_ids=bucket["phoneme_ids"][index],
-            phoneme_mask=bucket["phoneme_ids"][index] > 0,
-            phoneme_weights=bucket["phoneme_weights"][index],
-            span_s=bucket["span_s"][index],
+            caption_ids=bucket[CAPTION_IDS][index],
+            phoneme_ids=bucket[PHONEME_IDS][index],
+            phoneme_mask=bucket[PHONEME_IDS][index] > 0,
+            phoneme_weights=bucket[PHONEME_WEIGHTS][index],
+            span_s=bucket[SPAN][index],
             dropped=torch.zeros(count, dtype=torch.bool, device=self._device),
         )
         reference = None
         if self._pairs is not None and self._pairs.probability:
             reference = draw_references(self._pairs, bucket, drawn, self._latent_rate_hz, generator)
-        return LatentBatch(
-            latents=latents, text=text, frames=chosen, static=bucket["static"][index], reference=reference
-        )
+        return LatentBatch(latents=latents, text=text, frames=chosen, static=bucket[STATIC][index], reference=reference)
 
     def _follow(self, interval_s: float) -> None:
         while True:
@@ -149,41 +184,73 @@ class LatentPool:
                 return
 
     def _scan(self) -> None:
-        fresh: dict[int, list[dict[str, Tensor]]] = defaultdict(list)
-        for path in sorted(set(self._folder.glob("*.tar")) - self._seen):
-            for sample in read_shard(path):
-                fresh[int(sample.meta["frames"])].append(self._tensors(sample))
+        """Take in the shards that are new, in the order of their names."""
+        self._files.invalidate_cache()
+        found = self._files.glob(f"{self._root}/*.tar") if self._files.isdir(self._root) else []
+        fresh = sorted(set(found) - self._seen)
+        for path, shard in zip(fresh, self._load_all(fresh), strict=True):
             self._seen.add(path)
-        for frames, rows in fresh.items():
-            added = {name: torch.stack([row[name] for row in rows]).to(self._device) for name in rows[0]}
-            old = self._buckets.get(frames)
-            merged = {n: torch.cat([old[n], t]) for n, t in added.items()} if old else added
+            more = (len(found) - len(self._seen)) / len(self._seen)
             with self._lock:
-                self._buckets[frames] = merged
+                for frames, rows in shard.clips.items():
+                    self._buckets.setdefault(frames, Bucket(self._device)).append(rows, self._staging, more)
+            self._memory.put(shard.memory)
 
-    def _voice(self, meta: Mapping[str, Any]) -> int:
-        """A number for who is heard in a sample; NOBODY for silence."""
-        name = None if meta.get("static", False) else meta.get("voice")
-        return NOBODY if name is None else self._voices.setdefault(name, len(self._voices))
+    def _load_all(self, paths: Sequence[str]) -> Iterator[LoadedShard]:
+        """Every shard's clips in order; a few shards are read at a time."""
+        running = deque[Future[LoadedShard]]()
+        with ThreadPoolExecutor(READERS) as threads:
+            try:
+                for path in paths:
+                    running.append(threads.submit(self._load, path))
+                    if len(running) > READERS:
+                        yield running.popleft().result()
+                while running:
+                    yield running.popleft().result()
+            finally:
+                for future in running:
+                    future.cancel()
 
-    def _tensors(self, sample: Sample) -> dict[str, Tensor]:
-        missing = [s for s in self._streams if s not in sample.latents]
+    def _load(self, path: str) -> LoadedShard:
+        clips: dict[int, list[Fields]] = defaultdict(list)
+        memory = self._memory.get()
+        with self._files.open(path, "rb") as file:
+            _, entries = read_entries(file, path)
+            wanted = [[entry.sound, *([entry.video] if self._with_video and entry.video else [])] for entry in entries]
+            needed = sum(_aligned(size) for places in wanted for _, size in places)
+            if len(memory) < needed:
+                memory = bytearray(needed)
+            view, end = memoryview(memory), 0
+            for entry, places in zip(entries, wanted, strict=True):
+                tensors: Fields = {}
+                for place in places:
+                    read_into(file, place, view[end : end + place[1]])
+                    tensors |= parse(memory, end)
+                    end += _aligned(place[1])
+                clips[int(tensors[FRAMES])].append(self._fields(entry.key, tensors))
+        return LoadedShard(clips=clips, memory=memory)
+
+    def _fields(self, key: str, tensors: Mapping[str, Tensor]) -> Fields:
+        missing = [s for s in self._streams if s not in tensors]
         if missing:
-            raise UsageError(f"sample {sample.key} in {self._folder} has no {missing[0]} latents")
-        meta = sample.meta
-        caption, phonemes, weights = (meta[k] for k in ("caption_ids", "phoneme_ids", "phoneme_weights"))
+            raise UsageError(f"sample {key} in {self._folder} has no {missing[0]} latents")
         return {
-            **{s: torch.from_numpy(sample.latents[s]) for s in self._streams},
-            "caption_ids": _padded(caption, self._caption_length, torch.long),
-            "phoneme_ids": _padded(phonemes, self._phoneme_length, torch.long),
-            "phoneme_weights": _padded(weights, self._phoneme_length, torch.float),
-            "span_s": torch.tensor(meta["span_s"] or (0.0, 0.0), dtype=torch.float),
-            "static": torch.tensor(bool(meta.get("static", False))),
-            "voice": torch.tensor(self._voice(meta)),
+            **{s: tensors[s] for s in self._streams},
+            CAPTION_IDS: _padded(tensors[CAPTION_IDS], self._caption_length, torch.long),
+            PHONEME_IDS: _padded(tensors[PHONEME_IDS], self._phoneme_length, torch.long),
+            PHONEME_WEIGHTS: _padded(tensors[PHONEME_WEIGHTS], self._phoneme_length, torch.float),
+            **{name: tensors[name] for name in (SPAN, STATIC, VOICE)},
         }
 
 
-def _padded(values: list[float], length: int, dtype: torch.dtype) -> Tensor:
+def _padded(values: Tensor, length: int, dtype: torch.dtype) -> Tensor:
     if len(values) > length:
         raise UsageError(f"a prompt has {len(values)} tokens, more than the {length} that training pads to")
-    return torch.tensor([*values, *[0] * (length - len(values))], dtype=dtype)
+    row = torch.zeros(length, dtype=dtype)
+    row[: len(values)] = values
+    return row
+
+
+def _aligned(size: int) -> int:
+    """Bytes that a member takes in memory: tensors begin at multiples of eight."""
+    return -(-size // 8) * 8

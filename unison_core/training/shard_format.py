@@ -1,0 +1,210 @@
+"""What a shard holds: a WebDataset tar of encoded clips, laid out so that training parses as little as possible.
+
+    __shard__                 JSON: format, codec, preset and code version; WebDataset readers pass over it
+    KEY.json                  what the clip was made from, for people and tools; training does not read it
+    KEY.safetensors           sound, float16 (N, C) by stream, and text: ids, mean durations, span, voice, features
+    KEY.video.safetensors     float16 (C, T, H, W); stage 1 passes over it
+
+Shards are read through fsspec, so a folder may be on disk, S3-style (`s3://...`) or on the Hub (`hf://datasets/...`).
+"""
+
+import hashlib
+import json
+import os
+import struct
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import safetensors.numpy
+import torch
+from torch import Tensor
+
+from unison_core.errors import UsageError
+from unison_core.training.reference_pairs import NOBODY
+from unison_core.types import VIDEO
+
+FORMAT = 2
+HEADER = "__shard__"
+SOUND_SUFFIX, VIDEO_SUFFIX, META_SUFFIX = ".safetensors", ".video.safetensors", ".json"
+DTYPES = {"F16": torch.float16, "F32": torch.float32, "I32": torch.int32, "I64": torch.int64, "BOOL": torch.bool}
+"""What members hold, by safetensors' names."""
+FRAMES, STATIC, VOICE, SPAN = "frames", "static", "voice", "span_s"
+CAPTION_IDS, PHONEME_IDS, PHONEME_WEIGHTS = "caption_ids", "phoneme_ids", "phoneme_weights"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardInfo:
+    """What all clips of a shard have in common.
+
+    Attributes:
+        format: version of this layout.
+        codec: fingerprint of the codecs' weights; empty where unknown.
+        preset: name of the preset that was encoded for.
+        code: version of the package.
+    """
+
+    format: int = FORMAT
+    codec: str = ""
+    preset: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One encoded clip.
+
+    Attributes:
+        key: its name, without dots and slashes.
+        latents: by stream; stored in float16.
+        meta: what it was made from. `frames`, `caption_ids`, `phoneme_ids`, `phoneme_weights`, `span_s`, and where
+            there are, `voice` (a name) and `static`, are what training reads.
+        features: further float16 arrays by name, such as caption features of frozen encoders.
+    """
+
+    key: str
+    latents: Mapping[str, np.ndarray]
+    meta: Mapping[str, Any]
+    features: Mapping[str, np.ndarray] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """Where a clip's members lie in the tar: (offset, bytes), None for what it has not."""
+
+    key: str
+    sound: tuple[int, int]
+    video: tuple[int, int] | None
+
+
+def write_shard(path: Path, samples: Iterable[Sample], info: ShardInfo | None = None) -> None:
+    """Write a tar that appears whole or not at all; equal samples make equal bytes."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with tarfile.open(partial, "w", format=tarfile.GNU_FORMAT) as tar:
+            _add(tar, HEADER, json.dumps(asdict(info or ShardInfo())).encode())
+            for sample in samples:
+                _add(tar, sample.key + META_SUFFIX, json.dumps(dict(sample.meta), ensure_ascii=False).encode())
+                _add(tar, sample.key + SOUND_SUFFIX, safetensors.numpy.save(_sound(sample)))
+                if VIDEO in sample.latents:
+                    _add(tar, sample.key + VIDEO_SUFFIX, safetensors.numpy.save({VIDEO: _half(sample.latents[VIDEO])}))
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_entries(file: BinaryIO, name: str) -> tuple[ShardInfo, list[Entry]]:
+    """The table of contents of an opened shard; raises UsageError where it is damaged or of another format."""
+    try:
+        with tarfile.open(fileobj=file, mode="r:") as tar:
+            info, found = None, {}  # type: ignore[var-annotated]
+            for member in tar:
+                place = (member.offset_data, member.size)
+                if member.name == HEADER:
+                    info = ShardInfo(**json.loads(read_at(file, place)))
+                    file.seek(tar.offset)
+                    continue
+                key, dot, suffix = member.name.partition(".")
+                found.setdefault(key, {})[dot + suffix] = place
+    except (tarfile.TarError, OSError, TypeError, json.JSONDecodeError) as error:
+        raise UsageError(f"shard {name} is damaged ({error}): remove it and prepare again") from error
+    if info is None or info.format != FORMAT:
+        raise UsageError(f"shard {name} is of another version of unison: remove it and prepare again")
+    cut = [key for key, members in found.items() if SOUND_SUFFIX not in members]
+    if cut:
+        raise UsageError(f"shard {name} is damaged (clip {cut[0]} is incomplete): remove it and prepare again")
+    return info, [Entry(key=k, sound=m[SOUND_SUFFIX], video=m.get(VIDEO_SUFFIX)) for k, m in found.items()]
+
+
+def read_at(file: BinaryIO, place: tuple[int, int]) -> bytes:
+    """The bytes of a member."""
+    file.seek(place[0])
+    return file.read(place[1])
+
+
+def read_into(file: BinaryIO, place: tuple[int, int], buffer: memoryview) -> None:
+    """The bytes of a member into memory that is there already; raises UsageError at an early end of the file."""
+    file.seek(place[0])
+    done = 0
+    while done < place[1]:
+        count = file.readinto(buffer[done:])  # type: ignore[attr-defined]  # every binary file has it
+        if not count:
+            raise UsageError(f"{getattr(file, 'name', 'a shard')} ends early: remove it and prepare again")
+        done += count
+
+
+def parse(buffer: bytearray | bytes, start: int = 0) -> dict[str, Tensor]:
+    """Tensors of the safetensors member that begins at `start`, without a copy: they live as long as `buffer` does.
+
+    The safetensors package copies every tensor; the new memory costs more than reading the file does.
+    """
+    (length,) = struct.unpack_from("<Q", buffer, start)
+    base = start + 8 + length
+    table = json.loads(bytes(memoryview(buffer)[start + 8 : base]))
+    tensors = {}
+    for name, told in table.items():
+        low, high = told["data_offsets"]
+        dtype = DTYPES[told["dtype"]]
+        flat = (
+            torch.frombuffer(buffer, dtype=dtype, count=(high - low) // dtype.itemsize, offset=base + low)
+            if high > low
+            else torch.empty(0, dtype=dtype)
+        )
+        tensors[name] = flat.view(told["shape"])
+    return tensors
+
+
+def read_shard(path: Path) -> Iterator[Sample]:
+    """All clips of a shard as they were written, for tools and tests; training reads through `shards`."""
+    data = path.read_bytes()
+    _, entries = read_entries(BytesIO(data), str(path))
+    with tarfile.open(fileobj=BytesIO(data)) as tar:
+        for entry in entries:
+            member = tar.extractfile(entry.key + META_SUFFIX)
+            assert member is not None
+            meta = json.load(member)
+            latents: dict[str, np.ndarray] = {}
+            features: dict[str, np.ndarray] = {}
+            for place in (entry.sound, entry.video):
+                arrays = safetensors.numpy.load(data[place[0] : sum(place)]) if place else {}
+                for name, array in arrays.items():
+                    if array.dtype == np.float16:
+                        (features if name.startswith("caption_") else latents)[name] = array
+            yield Sample(key=entry.key, latents=latents, meta=meta, features=features or None)
+
+
+def voice_number(name: str | None) -> int:
+    """A number for who speaks, the same in every process: 62 bits of a hash of the name; NOBODY for none."""
+    if name is None:
+        return NOBODY
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) >> 2
+
+
+def _sound(sample: Sample) -> dict[str, np.ndarray]:
+    meta = sample.meta
+    static = bool(meta.get(STATIC, False))
+    return {
+        **{stream: _half(array) for stream, array in sample.latents.items() if stream != VIDEO},
+        **{name: _half(array) for name, array in (sample.features or {}).items()},
+        CAPTION_IDS: np.asarray(meta[CAPTION_IDS], np.int32),
+        PHONEME_IDS: np.asarray(meta[PHONEME_IDS], np.int32),
+        PHONEME_WEIGHTS: np.asarray(meta[PHONEME_WEIGHTS], np.float32),
+        SPAN: np.asarray(meta[SPAN] or (0.0, 0.0), np.float32),
+        FRAMES: np.asarray(meta[FRAMES], np.int64),
+        STATIC: np.asarray(static, np.bool_),
+        VOICE: np.asarray(NOBODY if static else voice_number(meta.get(VOICE)), np.int64),
+    }
+
+
+def _half(array: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(array, np.float16)
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    tar.addfile(member, BytesIO(data))
