@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
+from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
@@ -174,6 +175,7 @@ def train_flow(config: FlowTrainingConfig) -> Path:
             batch = pool.sample(config.batch, draw)
             losses = backward(draw_noise(batch, config.objective, progress=clock.progress, generator=noise))
             norm = accelerator.clip_grad_norm_(module.parameters(), config.optimizer.max_norm)
+            _pass_over(optimizer, norm)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             clock.step += 1
@@ -247,6 +249,12 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig, *, fused: bool) -
         {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=fused)
+
+
+def _pass_over(optimizer: AcceleratedOptimizer, norm: Tensor) -> None:
+    """Let the optimizer skip a step whose gradients are no numbers; decided on the device, so that nothing waits."""
+    if norm.is_cuda:
+        optimizer.optimizer.found_inf = (~norm.isfinite()).float()
 
 
 def _record(meter: Meter, losses: Losses, norm: Tensor | float | None) -> None:
