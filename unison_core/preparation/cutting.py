@@ -1,7 +1,7 @@
 """Where a recording is cut into clips: never inside a sentence whose times are known.
 
-Lengths are min, min + step, ..., at most max frames: few, so that batches of one length fill. A recording with words but no
-times stays whole, to the last 4k+1 frames.
+Lengths are min, min + step, ..., at most max frames: few, so that batches of one length fill. A recording with words
+but no times stays whole, to the last 4k+1 frames.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Ready clips -> samples of shards: the codecs in batches of one length, tokens, and caption features of frozen encoders."""
+"""Ready clips -> samples of shards: codecs in batches of one length, tokens, caption features of frozen encoders."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

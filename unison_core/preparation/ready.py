@@ -1,7 +1,7 @@
 """A clip that is ready to be encoded, and how it is read from media."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -204,9 +204,8 @@ def _separated(
     return {s: fitted(resampled(parts[s][first:last], own_hz, timing.sample_rate_hz), samples) for s in (SPEECH, SFX)}
 
 
-def pieces_of(opened: Opened) -> Iterator[tuple[Source, Mapping[Path, MediaInfo], Cut]]:
-    """The cuts among an opened source's pieces."""
-    source, infos, pieces = opened
-    for piece in pieces:
-        if isinstance(piece, Cut):
-            yield source, infos, piece
+def made_still(clip: ReadyClip) -> ReadyClip:
+    """The clip with its first frame throughout, and in silence; its prompt stays, as SyncCFG's anchors keep it."""
+    frames = None if clip.frames is None else np.repeat(clip.frames[:1], len(clip.frames), axis=0)
+    stems = {stream: np.zeros_like(wave) for stream, wave in clip.stems.items()}
+    return replace(clip, frames=frames, stems=stems, facts={**clip.facts, "static": True})

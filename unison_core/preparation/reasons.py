@@ -16,11 +16,13 @@ class Rejected(Exception):
 
     Attributes:
         reason: a word that is counted.
+        source: name of the recording.
     """
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
         self.reason = reason
+        self.source = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,9 @@ def check_sound(mix: np.ndarray, rate_hz: int, config: FilterConfig) -> None:
         raise Rejected("loud", f"{loudness:.1f} LUFS")
 
 
-def check_words(transcript: str | None, caption: str | None, speech: np.ndarray, rate_hz: int, config: FilterConfig) -> None:
+def check_words(
+    transcript: str | None, caption: str | None, speech: np.ndarray, rate_hz: int, config: FilterConfig
+) -> None:
     """Raise Rejected where words and speech stem `(samples,)` contradict each other, or a required text is missing."""
     if "caption" in config.require and not (caption or "").strip():
         raise Rejected("no_caption", "it has no caption")

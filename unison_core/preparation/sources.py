@@ -1,7 +1,8 @@
 """What `unison prepare` reads: rows of manifests, and media in folders with the files that lie beside them.
 
-    NAME.mp4 (or any media)     NAME.speech.wav, NAME.sfx.wav: its stems     NAME.txt, NAME.caption.txt: its caption
-    NAME.srt, NAME.vtt: who says what when     NAME.transcript.txt, NAME.lab: its words     NAME.json: any of a row's keys
+    NAME.mp4 (or any media)            NAME.speech.wav, NAME.sfx.wav: its stems
+    NAME.caption.txt, NAME.txt: its caption            NAME.transcript.txt, NAME.lab: its words
+    NAME.srt, NAME.vtt: its words with times           NAME.json: any of a row's keys
 """
 
 import json

@@ -29,7 +29,7 @@ from unison_core.training.shard_format import (
     STATIC,
     VOICE,
     parse,
-    read_entries,
+    read_contents,
     read_into,
 )
 from unison_core.types import STREAMS, VIDEO, TextInputs
@@ -215,7 +215,7 @@ class LatentPool:
         clips: dict[int, list[Fields]] = defaultdict(list)
         memory = self._memory.get()
         with self._files.open(path, "rb") as file:
-            _, entries = read_entries(file, path)
+            entries = read_contents(file, path).entries
             wanted = [[entry.sound, *([entry.video] if self._with_video and entry.video else [])] for entry in entries]
             needed = sum(_aligned(size) for places in wanted for _, size in places)
             if len(memory) < needed:
