@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from unison_core.errors import UsageError
+from unison_core.training.shard_folder import INDEX
 from unison_core.training.shard_format import FRAMES, STATIC, VOICE, Entry, Sample, ShardInfo, voice_number
 
-RECORDS, INDEX, CARD, README = "records", "index.npz", "card.json", "README.md"
+RECORDS, CARD, README = "records", "card.json", "README.md"
 NOWHERE = (-1, -1)
 
 

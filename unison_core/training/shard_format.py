@@ -143,7 +143,7 @@ def read_contents(file: BinaryIO, name: str) -> Contents:
     cut = [key for key, members in found.items() if SOUND_SUFFIX not in members]
     if cut:
         raise UsageError(f"shard {name} is damaged (clip {cut[0]} is incomplete): remove it and prepare again")
-    info = ShardInfo(**{**told, "codecs": tuple(told["codecs"])})
+    info = ShardInfo(**{**told, "codecs": tuple(told.get("codecs", ()))})
     entries = (Entry(key=k, sound=m[SOUND_SUFFIX], video=m.get(VIDEO_SUFFIX)) for k, m in found.items())
     return Contents(info=info, entries=tuple(entries), unsaid=places.get(UNSAID))
 
