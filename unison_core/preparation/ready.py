@@ -10,8 +10,7 @@ import numpy as np
 from unison_core.errors import UnisonError
 from unison_core.media.activity import activity
 from unison_core.media.pictures import read_video
-from unison_core.media.probe import MediaInfo, picture_length_s, probe
-from unison_core.media.read import read_audio
+from unison_core.media.probe import MediaInfo
 from unison_core.pipelines.given_media import fitted, resampled
 from unison_core.preparation.cutting import Cut, Lengths, cut
 from unison_core.preparation.reasons import (
@@ -22,6 +21,7 @@ from unison_core.preparation.reasons import (
     check_sound,
     check_words,
 )
+from unison_core.preparation.sound import describe, read_sound
 from unison_core.preparation.sources import Source
 from unison_core.preparation.timings import Timings
 from unison_core.timing import Timing
@@ -92,7 +92,7 @@ def open_source(source: Source, settings: ReadSettings) -> Opened:
     paths = [source.video] if settings.size else []
     paths += [source.speech, source.sfx] if source.speech or source.sfx else [source.sound]
     try:
-        infos = {path: probe(path) for path in paths if path is not None}
+        infos = {path: describe(path) for path in paths if path is not None}
     except UnisonError as error:
         raise Rejected(UNREADABLE, str(error)) from error
     if settings.size:
@@ -107,11 +107,6 @@ def open_source(source: Source, settings: ReadSettings) -> Opened:
     lengths = {path: info.duration_s for path, info in infos.items() if info.duration_s}
     if not lengths:
         raise Rejected(UNREADABLE, f"{next(iter(infos))} does not say how long it is")
-    if source.video in lengths and settings.size:
-        assert source.video is not None
-        stream = infos[source.video].video
-        exact = picture_length_s(source.video, stream) if stream and (lengths[source.video] or 0) < 30 else None
-        lengths[source.video] = exact or lengths[source.video]
     duration_s = min(x for x in lengths.values() if x)
     pieces = list(cut(source, duration_s, settings.lengths, transcribed=settings.transcribe is not None))
     return source, infos, pieces
@@ -142,9 +137,9 @@ def read_clip(
                 frames = read_video(
                     source.video, size=settings.size, fps=timing.fps, start_s=piece.start_s, count=piece.frames
                 )
-            if len(frames) < piece.frames - timing.temporal_stride:
-                raise Rejected(UNREADABLE, f"{source.video} shows {len(frames)} of {piece.frames} frames")
-            frames = np.concatenate([frames, np.repeat(frames[-1:], piece.frames - len(frames), axis=0)])
+            if len(frames) < piece.frames:
+                piece, stems = _shortened(piece, stems, len(frames), settings)
+                frames = frames[: piece.frames]
     except UnisonError as error:
         raise Rejected(UNREADABLE, str(error)) from error
     words = (transcript or "").strip()
@@ -153,6 +148,20 @@ def read_clip(
         transcript=words, span_s=_span(piece, words, stems[SPEECH][:heard], rate_hz),
         facts={"source": source.name, "start_s": round(piece.start_s, 4), "voice": piece.voice},
     )  # fmt: skip
+
+
+def _shortened(
+    piece: Cut, stems: Mapping[str, np.ndarray], shown: int, settings: ReadSettings
+) -> tuple[Cut, dict[str, np.ndarray]]:
+    """The clip as long as its picture: a container states the length of its longest stream, often the sound's."""
+    timing = settings.timing
+    frames = settings.lengths.fitting(shown / timing.fps, exact=True)
+    if not frames:
+        raise Rejected("length", f"it shows {shown} frames")
+    if piece.span_s and piece.span_s[1] > frames / timing.fps + 0.05:
+        raise Rejected("cut_speech", f"it shows {frames / timing.fps:.2f} s, and the words go on")
+    samples = timing.audio_latents(frames) * timing.samples_per_latent
+    return replace(piece, frames=frames), {stream: fitted(wave, samples) for stream, wave in stems.items()}
 
 
 def _span(piece: Cut, words: str, speech: np.ndarray, rate_hz: int) -> tuple[float, float] | None:
@@ -178,7 +187,7 @@ def _given_stems(source: Source, piece: Cut, timing: Timing) -> dict[str, np.nda
 def _sound(path: Path, piece: Cut, timing: Timing) -> np.ndarray:
     samples = timing.audio_latents(piece.frames) * timing.samples_per_latent
     seconds = piece.frames / timing.fps
-    wave = read_audio(path, timing.sample_rate_hz, start_s=piece.start_s, duration_s=seconds)
+    wave = read_sound(path, timing.sample_rate_hz, start_s=piece.start_s, duration_s=seconds)
     return fitted(wave, samples)
 
 
@@ -192,7 +201,7 @@ def _separated(
     before_s = min(MARGIN_S, piece.start_s)
     seconds = piece.frames / timing.fps
     with timings.measure("decode sound"):
-        wave = read_audio(
+        wave = read_sound(
             source.sound, own_hz, start_s=piece.start_s - before_s, duration_s=before_s + seconds + MARGIN_S
         )
     first, last = round(before_s * own_hz), round((before_s + seconds) * own_hz)
