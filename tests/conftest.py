@@ -31,7 +31,7 @@ def tiny_mapping() -> dict[str, Any]:
     data["model"]["caption"] |= {"dim": 16, "layers": 1, "heads": 2}
     data["codecs"]["video"] |= {"base_dim": 8}
     data["codecs"]["audio"] |= {"dim": 16}
-    data["codecs"]["vocoder"] |= {"channels": 32}
+    data["codecs"]["vocos"] |= {"dim": 16, "hidden": 16, "blocks": 1}
     data["sampling"]["steps"] = 2
     return data
 

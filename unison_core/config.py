@@ -250,13 +250,28 @@ class VocoderConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VocosConfig:
+    """Vocoder through the Fourier domain (Vocos)."""
+
+    dim: int
+    hidden: int
+    blocks: int
+    kernel: int = 7
+
+
+@dataclass(frozen=True, kw_only=True)
 class CodecConfig:
-    """Clip <-> latents."""
+    """Clip <-> latents; the vocoder is BigVGAN's (`vocoder`) or Vocos (`vocos`)."""
 
     video: VideoVAEConfig
     mel: MelConfig
     audio: AudioVAEConfig
-    vocoder: VocoderConfig
+    vocoder: VocoderConfig | None = None
+    vocos: VocosConfig | None = None
+
+    def __post_init__(self) -> None:
+        if (self.vocoder is None) == (self.vocos is None):
+            raise ValueError("codecs need either `vocoder` or `vocos` settings")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,7 +51,7 @@ def test_a_saved_codec_decodes_as_before(codec: Codec, tmp_path: Path) -> None:
     latents = codec.encode_audio(torch.randn(1, 4096, generator=torch.Generator().manual_seed(3)) * 0.1)
     assert torch.allclose(again.decode_mel(latents), codec.decode_mel(latents), atol=1e-3)
     assert torch.equal(again.audio_stats.std, codec.audio_stats.std)
-    assert sum(file.stat().st_size for file in tmp_path.glob("*.safetensors")) < 23e6
+    assert sum(file.stat().st_size for file in tmp_path.glob("*.safetensors")) < 25e6  # 12.5 MB in bf16
 
 
 def test_a_file_without_statistics_is_refused(codec: Codec, tmp_path: Path) -> None:

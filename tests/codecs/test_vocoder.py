@@ -29,12 +29,6 @@ def test_public_size_and_keys() -> None:
     assert "conv_post.bias" not in keys
 
 
-def test_nano_makes_one_hop_per_frame() -> None:
-    codecs = load_preset("nano").codecs
-    wave = Vocoder(codecs.vocoder, codecs.mel.mels)(torch.zeros(1, codecs.mel.mels, 6))
-    assert wave.shape == (1, 6 * codecs.mel.hop)
-
-
 def test_output_is_bounded() -> None:
     vocoder = small()
     with torch.no_grad():

@@ -17,7 +17,7 @@ from unison_core.codecs import video_vae
 from unison_core.codecs.audio_vae import AudioVAE
 from unison_core.codecs.mel import LogMel
 from unison_core.codecs.silence_gate import silence_gate
-from unison_core.codecs.vocoder import Vocoder
+from unison_core.codecs.vocoder import build_vocoder
 from unison_core.config import Preset
 from unison_core.errors import UnisonError
 from unison_core.weights.resolve import ModelFolder
@@ -63,7 +63,7 @@ class Codec(nn.Module):
         self.video_vae = video_vae.build_video_vae(config.video)
         self.mel = LogMel(config.mel, timing.sample_rate_hz)
         self.audio_vae = AudioVAE(config.audio, config.mel.mels)
-        self.vocoder = Vocoder(config.vocoder, config.mel.mels)
+        self.vocoder = build_vocoder(config, timing.sample_rate_hz)
         self.video_stats = LatentStats(config.video.z_dim)
         self.audio_stats = LatentStats(config.audio.latent_channels)
         made = config.mel.hop * self.audio_vae.frames_per_latent

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from unison_core.codecs.anti_aliased import AntiAliased
-from unison_core.config import VocoderConfig
+from unison_core.codecs.vocos import Vocos
+from unison_core.config import CodecConfig, VocoderConfig
 
 EDGE_KERNEL = 7
 INIT_STD = 0.01
@@ -86,3 +87,11 @@ def fold_weight_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             norm = torch.linalg.vector_norm(direction, dim=tuple(range(1, direction.ndim)), keepdim=True)
             folded[stem] = state[f"{stem}_g"] * direction / norm
     return folded
+
+
+def build_vocoder(codecs: CodecConfig, sample_rate_hz: int) -> nn.Module:
+    """The vocoder of a preset, log-mel `(B, mels, L)` to wave `(B, L * hop)`: BigVGAN or Vocos."""
+    if codecs.vocoder is not None:
+        return Vocoder(codecs.vocoder, codecs.mel.mels)
+    assert codecs.vocos is not None
+    return Vocos(codecs.vocos, codecs.mel, sample_rate_hz)

@@ -44,6 +44,7 @@ class FrameLayout:
         groups: `(W, M)` audio latents that read each window, padded with any valid index to the largest group.
         slots: `(N,)` place of each audio latent in the flattened groups.
         nearest_frame: `(N,)` latent frame nearest to each audio latent.
+        audio_times_s: `(N,)` centres of the audio latents in seconds.
     """
 
     video_angles: Tensor
@@ -52,6 +53,7 @@ class FrameLayout:
     groups: Tensor
     slots: Tensor
     nearest_frame: Tensor
+    audio_times_s: Tensor
 
     def to(self, device: torch.device | str) -> "FrameLayout":
         """The same layout on `device`."""
@@ -80,6 +82,7 @@ def frame_layout(timing: Timing, video_latents: int, audio_latents: int, config:
         groups=(first[:, None] + torch.arange(largest)).clamp(max=audio_latents - 1),
         slots=window * largest + rank,
         nearest_frame=_nearest_window(audio_s, video_s, 1),
+        audio_times_s=audio_s,
     )
 
 

@@ -91,17 +91,16 @@ class Unison(nn.Module):
         """
         if reference is not None and self.reference is None:
             raise ValueError("this preset takes no reference voice: it has no `reference` settings")
-        count = self.timing.audio_latents(frames)
-        times = self.timing.audio_latent_times_s(count)
+        layout = self.layout(frames, text.span_s.device)
         captions = captions or text.captions or self._encode_captions(text.caption_ids)
         transcript, transcript_mean = self.transcript(
             text.phoneme_ids, text.phoneme_mask, text.phoneme_weights, text.span_s,
-            times.to(text.span_s), dropped=text.dropped,
+            layout.audio_times_s.to(text.span_s), dropped=text.dropped,
         )  # fmt: skip
         return Conditions(
             video=self.video.encode_text(captions.video) if with_video else None,
             audio=self.audio.encode(captions.audio, captions.audio_mean, transcript, transcript_mean),
-            layout=self.layout(frames, text.span_s.device),
+            layout=layout,
             reference=reference,
         )
 

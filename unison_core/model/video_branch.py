@@ -192,7 +192,8 @@ class VideoBranch(nn.Module):
     def embed(self, latents: Tensor, sigma: Tensor, context: VideoContext) -> VideoState:
         """Tokens of noisy latents `(B, C, T, H, W)`, whose frames have noise levels `sigma` `(B, T)` in [0, 1].
 
-        Tokens take the type of the weights: float32 under autocast, so that the residual stream keeps its precision.
+        Tokens take the type of the arithmetic, which is autocast's where it is on: training then computes the residual
+        stream as generation in bf16 does, and moves half the bytes.
         """
         _, height, width = self.config.patch
         if latents.shape[3] % height or latents.shape[4] % width:
@@ -205,7 +206,7 @@ class VideoBranch(nn.Module):
         if self.sequence is not None:
             patches, rope = self.sequence.share(patches, grid[0], 1), self.sequence.share(rope, grid[0], 0)
         return VideoState(
-            tokens=F.linear(patches.to(weight.dtype), weight.flatten(1), bias).to(weight.dtype),
+            tokens=F.linear(patches.to(weight.dtype), weight.flatten(1), bias),
             temb=temb,
             modulation=modulation,
             rope=rope,

@@ -185,12 +185,12 @@ def _captions_bytes(preset: Preset, dtype: torch.dtype) -> int:
 
 def _codec_bytes(preset: Preset) -> int:
     from unison_core.codecs.audio_vae import AudioVAE
-    from unison_core.codecs.vocoder import Vocoder
+    from unison_core.codecs.vocoder import build_vocoder
 
     codecs = preset.codecs
     with torch.device("meta"):
         modules = (build_video_vae(codecs.video), AudioVAE(codecs.audio, codecs.mel.mels),
-                   Vocoder(codecs.vocoder, codecs.mel.mels))  # fmt: skip
+                   build_vocoder(codecs, preset.timing.sample_rate_hz))  # fmt: skip
     return 4 * sum(p.numel() for module in modules for p in module.parameters())
 
 

@@ -24,6 +24,7 @@ from unison_core.training.checkpoint import Stateful
 from unison_core.training.clock import Clock, set_learning_rate
 from unison_core.training.codec_run import CodecRun, CodecTrainingConfig, Sources, corpus_sources
 from unison_core.training.ema import EMA
+from unison_core.training.graphed import GraphedBackward
 from unison_core.training.latent_noise import channel_stats, disturb
 from unison_core.training.segments import SegmentConfig, Stem, draw_segments, split_stems
 
@@ -85,6 +86,9 @@ class AudioTask:
         self.ema = EMA(self.vae, config.ema)
         self.noise = torch.Generator(accelerator.device).manual_seed(config.seed * 7919 + accelerator.process_index)
         self.cut = torch.Generator().manual_seed(config.seed * 104729 + accelerator.process_index)
+        self.backward = GraphedBackward(
+            self._losses, self.vae.parameters(), [self.noise], enabled=accelerator.num_processes == 1
+        )
         self.parts: Mapping[str, Stateful] = {"vae": self.vae, "optimizer": self.optimizer, "ema": self.ema}
         self.generators: Mapping[str, torch.Generator] = {"noise": self.noise, "cut": self.cut}
 
@@ -102,13 +106,16 @@ class AudioTask:
     def step(self, entries: Sequence[Sequence[Stem]], clock: Clock) -> Mapping[str, Tensor]:
         set_learning_rate(self.optimizer, self.config.lr * clock.cosine(self.config.warmup))
         waves = draw_segments(entries, self.length, self.config.segments, self.cut)
-        losses = self.objective(self._mel(waves), self.noise)
-        self.accelerator.backward(losses["loss"])
+        losses = self.backward(self._mel(waves))
         norm = self.accelerator.clip_grad_norm_(self.objective.parameters(), self.config.max_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.ema.update(clock.step)
         return {**losses, "grad_norm": torch.as_tensor(norm)}
+
+    def _losses(self, mel: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+        losses = self.objective(mel, self.noise)
+        return losses["loss"], losses
 
     @torch.no_grad()
     def check(self, entries: Sequence[Sequence[Stem]]) -> Mapping[str, float]:

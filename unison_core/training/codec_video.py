@@ -23,6 +23,7 @@ from unison_core.training.checkpoint import Stateful
 from unison_core.training.clock import Clock, set_learning_rate
 from unison_core.training.codec_run import CodecRun, CodecTrainingConfig, Sources, corpus_sources
 from unison_core.training.ema import EMA
+from unison_core.training.graphed import GraphedBackward
 from unison_core.training.latent_noise import channel_stats, disturb
 from unison_core.training.picture_loss import PictureLossConfig, picture_loss, psnr_db
 
@@ -89,6 +90,9 @@ class VideoTask:
         self.ema = EMA(self.vae, config.ema)
         self.noise = torch.Generator(accelerator.device).manual_seed(config.seed * 7919 + accelerator.process_index)
         self.cut = torch.Generator().manual_seed(config.seed * 104729 + accelerator.process_index)
+        self.backward = GraphedBackward(
+            self._losses, self.vae.parameters(), [self.noise], enabled=accelerator.num_processes == 1
+        )
         self.parts: Mapping[str, Stateful] = {"vae": self.vae, "optimizer": self.optimizer, "ema": self.ema}
         self.generators: Mapping[str, torch.Generator] = {"noise": self.noise, "cut": self.cut}
 
@@ -103,13 +107,16 @@ class VideoTask:
 
     def step(self, entries: Sequence[Tensor], clock: Clock) -> Mapping[str, Tensor]:
         set_learning_rate(self.optimizer, self.config.lr * clock.cosine(self.config.warmup))
-        losses = self.objective(self._windows(entries), self.noise)
-        self.accelerator.backward(losses["loss"])
+        losses = self.backward(self._windows(entries))
         norm = self.accelerator.clip_grad_norm_(self.objective.parameters(), self.config.max_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.ema.update(clock.step)
         return {**losses, "grad_norm": torch.as_tensor(norm)}
+
+    def _losses(self, windows: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+        losses = self.objective(windows, self.noise)
+        return losses["loss"], losses
 
     @torch.no_grad()
     def check(self, entries: Sequence[Tensor]) -> Mapping[str, float]:

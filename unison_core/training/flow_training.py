@@ -17,9 +17,10 @@ from unison_core.model.unison import Unison
 from unison_core.training.checkpoint import load_checkpoint, save_checkpoint
 from unison_core.training.clock import Clock, set_learning_rate
 from unison_core.training.ema import EMA
+from unison_core.training.graphed import GraphedBackward, average_gradients
 from unison_core.training.log import TrainingLog, progress_bar
 from unison_core.training.meter import Meter
-from unison_core.training.objective import LatentBatch, Losses, ObjectiveConfig, objective
+from unison_core.training.objective import Losses, Noised, ObjectiveConfig, draw_noise, flow_losses
 from unison_core.training.reference_pairs import ReferencePairs
 from unison_core.training.shards import LatentPool
 from unison_core.types import VIDEO
@@ -107,6 +108,9 @@ class FlowTrainingConfig:
     """`fp32`, or mixed precision in `bf16` or `fp16`."""
     compile: bool = False
     """Compile the repeated blocks."""
+    cuda_graphs: bool = False
+    """Record each clip length's forward and backward pass as a CUDA graph: for models whose kernels are so small that
+    starting them takes longer than running them. Processes then average their gradients themselves."""
     log_every: int = 20
     save_every_s: float = 120.0
     resume: bool = True
@@ -120,14 +124,14 @@ class FlowTrainingConfig:
 
 
 class ObjectiveModule(nn.Module):
-    """The model with its objective as `forward`, so that data-parallel wrappers see every parameter in use."""
+    """The model with its losses as `forward`, so that data-parallel wrappers see every parameter in use."""
 
-    def __init__(self, model: Unison, config: ObjectiveConfig) -> None:
+    def __init__(self, model: Unison) -> None:
         super().__init__()
-        self.model, self.config = model, config
+        self.model = model
 
-    def forward(self, batch: LatentBatch, progress: float, generator: torch.Generator) -> Losses:
-        return objective(self.model, batch, self.config, progress=progress, generator=generator)
+    def forward(self, noised: Noised) -> Losses:
+        return flow_losses(self.model, noised)
 
 
 def train_flow(config: FlowTrainingConfig) -> Path:
@@ -147,7 +151,10 @@ def train_flow(config: FlowTrainingConfig) -> Path:
     optimizer = build_optimizer(model, config.optimizer, fused=accelerator.device.type == "cuda")
     if config.compile:
         model.compile_blocks()
-    module, optimizer = accelerator.prepare(ObjectiveModule(model, config.objective), optimizer)
+    module, optimizer = ObjectiveModule(model), accelerator.prepare(optimizer)
+    if not config.cuda_graphs:
+        module = accelerator.prepare(module)
+    backward = Backward(module.to(accelerator.device), accelerator, graphs=config.cuda_graphs)
     ema, clock = EMA(model, config.ema), Clock(steps=config.steps, minutes=config.minutes)
     draw = torch.Generator().manual_seed(config.seed * 7919 + accelerator.process_index)
     noise = torch.Generator(accelerator.device).manual_seed(config.seed * 7919 + accelerator.process_index)
@@ -165,8 +172,7 @@ def train_flow(config: FlowTrainingConfig) -> Path:
             rate = config.optimizer.rate(clock)
             set_learning_rate(optimizer, rate)
             batch = pool.sample(config.batch, draw)
-            losses = module(batch, clock.progress, noise)
-            accelerator.backward(losses.total)
+            losses = backward(draw_noise(batch, config.objective, progress=clock.progress, generator=noise))
             norm = accelerator.clip_grad_norm_(module.parameters(), config.optimizer.max_norm)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -190,6 +196,34 @@ def train_flow(config: FlowTrainingConfig) -> Path:
     if accelerator.is_main_process:
         _save(config, preset, model, ema, parts, {"draw": draw, "noise": noise})
     return out / "model"
+
+
+class Backward:
+    """Losses of a noised batch, and their gradients, averaged over the processes.
+
+    Args:
+        module: prepared by `accelerator`, except where `graphs` is set: hooks of wrappers do not run in a replay.
+        accelerator: precision and processes.
+        graphs: see `FlowTrainingConfig.cuda_graphs`.
+    """
+
+    def __init__(self, module: nn.Module, accelerator: Accelerator, *, graphs: bool) -> None:
+        self.module, self.accelerator, self.graphs = module, accelerator, graphs
+        self._graphed = GraphedBackward(self._losses, module.parameters()) if graphs else None
+
+    def __call__(self, noised: Noised) -> Losses:
+        if self._graphed is None:
+            losses = self.module(noised)
+            self.accelerator.backward(losses.total)
+            return losses.map(Tensor.detach)
+        losses = self._graphed(noised)
+        average_gradients(self.module.parameters())
+        return losses
+
+    def _losses(self, noised: Noised) -> tuple[Tensor, Losses]:
+        with self.accelerator.autocast():
+            losses = self.module(noised)
+        return losses.total, losses
 
 
 def build_model(config: FlowTrainingConfig, preset: Preset) -> Unison:

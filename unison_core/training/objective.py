@@ -5,8 +5,9 @@
 Every sample trains one row of the task table (Harmony sec. 3.2): given streams have sigma = 0 and no loss.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import torch
 from einops import reduce, repeat
@@ -84,6 +85,10 @@ class Losses:
         """The scalar to minimise."""
         return torch.stack(list(self.weighted.values())).sum(0).mean()
 
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Losses":
+        """Apply `function` to every tensor."""
+        return Losses(**{f.name: {s: function(x) for s, x in getattr(self, f.name).items()} for f in fields(self)})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Assignment:
@@ -94,10 +99,44 @@ class Assignment:
     weight: Tensor
 
 
+@dataclass(frozen=True, kw_only=True)
+class Noised:
+    """A batch with everything drawn that a step draws: what the model sees and what it is to predict.
+
+    Attributes:
+        noisy: latents by stream. levels: their noise levels, video `(B, T)`. target: velocities.
+        text: prompts, some of them withheld. reference: of `LatentBatch`. frames: pixel frames.
+        sigmas: noise level of each stream `(B,)`, before first frames are given.
+        counted: bool `(B,)` by stream, True where it is generated. weights: loss factors `(B,)` by stream.
+        first_frame: bool `(B,)`, True where the video's first latent frame is given.
+    """
+
+    noisy: Latents
+    levels: Mapping[str, Tensor]
+    target: Latents
+    text: TextInputs
+    frames: int
+    reference: Tensor | None
+    sigmas: Mapping[str, Tensor]
+    counted: Mapping[str, Tensor]
+    weights: Mapping[str, Tensor]
+    first_frame: Tensor
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Noised":
+        """Apply `function` to every tensor."""
+        changed: dict[str, Any] = {
+            name: {s: function(x) for s, x in getattr(self, name).items()}
+            for name in ("noisy", "levels", "target", "sigmas", "counted", "weights")
+        }
+        reference = None if self.reference is None else function(self.reference)
+        text, first_frame = self.text.map(function), function(self.first_frame)
+        return replace(self, **changed, text=text, reference=reference, first_frame=first_frame)
+
+
 def objective(
     model: Unison, batch: LatentBatch, config: ObjectiveConfig, *, progress: float, generator: torch.Generator
 ) -> Losses:
-    """Loss per sample and stream.
+    """Loss per sample and stream: `draw_noise`, then `flow_losses`.
 
     Args:
         model: predicts velocities; audio-only batches (no video latents) train the audio branch alone.
@@ -106,6 +145,13 @@ def objective(
         progress: fraction of training done, which sets the forcing phase.
         generator: source of all randomness, on the batch's device.
     """
+    return flow_losses(model, draw_noise(batch, config, progress=progress, generator=generator))
+
+
+def draw_noise(
+    batch: LatentBatch, config: ObjectiveConfig, *, progress: float, generator: torch.Generator
+) -> Noised:
+    """Tasks, noise levels, noise and withheld conditions of a batch; arguments as for `objective`."""
     streams = tuple(batch.latents)
     count = len(batch.text)
     tasks = assign_tasks(config.tasks, count, generator, streams, config.task_weights, batch.static)
@@ -115,21 +161,32 @@ def objective(
     eps = {
         s: torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype) for s, x in batch.latents.items()
     }
-    noisy = {s: interpolate(x, eps[s], levels[s]) for s, x in batch.latents.items()}
-
-    text = _withhold(batch.text, config, generator)
-    conditions = model.encode(text, batch.frames, with_video=VIDEO in streams, reference=batch.reference)
-    predicted = model(noisy, levels, conditions)
-
     factors = _factors(sigma, tasks, config.forcing.guidance_strength if draw.reweight else 0.0)
-    plain, weighted, counted = {}, {}, {}
-    for stream in streams:
-        error = (predicted[stream].float() - velocity(batch.latents[stream], eps[stream]).float()) ** 2
-        plain[stream] = _mean(error, tasks.first_frame)
-        counted[stream] = ~tasks.given[stream]
-        scale = config.stream_weights.get(stream, 1.0) * tasks.weight * factors[stream]
-        weighted[stream] = torch.where(counted[stream], plain[stream] * scale, 0.0)
-    return Losses(weighted=weighted, plain=plain, sigmas=sigma, counted=counted)
+    return Noised(
+        noisy={s: interpolate(x, eps[s], levels[s]) for s, x in batch.latents.items()},
+        levels=levels,
+        target={s: velocity(x, eps[s]) for s, x in batch.latents.items()},
+        text=_withhold(batch.text, config, generator),
+        frames=batch.frames,
+        reference=batch.reference,
+        sigmas=sigma,
+        counted={s: ~tasks.given[s] for s in streams},
+        weights={s: config.stream_weights.get(s, 1.0) * tasks.weight * factors[s] for s in streams},
+        first_frame=tasks.first_frame,
+    )
+
+
+def flow_losses(model: Unison, noised: Noised) -> Losses:
+    """What the model gets wrong about a noised batch; draws nothing."""
+    conditions = model.encode(
+        noised.text, noised.frames, with_video=VIDEO in noised.noisy, reference=noised.reference
+    )
+    predicted = model(noised.noisy, noised.levels, conditions)
+    plain, weighted = {}, {}
+    for stream, target in noised.target.items():
+        plain[stream] = _mean((predicted[stream].float() - target.float()) ** 2, noised.first_frame)
+        weighted[stream] = torch.where(noised.counted[stream], plain[stream] * noised.weights[stream], 0.0)
+    return Losses(weighted=weighted, plain=plain, sigmas=noised.sigmas, counted=noised.counted)
 
 
 def assign_tasks(

@@ -17,7 +17,7 @@ from torch import Tensor
 from unison_core.codecs.audio_vae import AudioVAE
 from unison_core.codecs.codec import AUDIO_VAE, VOCODER, LatentStats, load_part, save_part
 from unison_core.codecs.mel import LogMel
-from unison_core.codecs.vocoder import Vocoder
+from unison_core.codecs.vocoder import build_vocoder
 from unison_core.config import Preset, load_preset
 from unison_core.corpus.sample import CorpusItem
 from unison_core.training.accelerate_setup import make_accelerator
@@ -32,6 +32,7 @@ from unison_core.training.discriminators import (
     feature_loss,
 )
 from unison_core.training.ema import EMA
+from unison_core.training.graphed import GraphedBackward
 from unison_core.training.latent_noise import disturb
 from unison_core.training.segments import SegmentConfig, Stem, draw_segments, split_stems
 from unison_core.training.spectral_loss import SpectralLoss
@@ -93,7 +94,7 @@ class VocoderTask:
         timing, codecs = preset.timing, preset.codecs
         self.length = round(config.segments.seconds * timing.latent_rate_hz) * timing.samples_per_latent
         self.mel = LogMel(codecs.mel, timing.sample_rate_hz).to(device)
-        self.vocoder = Vocoder(codecs.vocoder, codecs.mel.mels)
+        self.vocoder = build_vocoder(codecs, timing.sample_rate_hz)
         if config.init_from:
             load_part(self.vocoder, Path(config.init_from), VOCODER)
         self.vocoder.to(device)
@@ -109,6 +110,12 @@ class VocoderTask:
         self.vae = LiveVAE(preset, Path(config.vae_folder or config.export), device)
         self.noise = torch.Generator(device).manual_seed(config.seed * 7919 + accelerator.process_index)
         self.cut = torch.Generator().manual_seed(config.seed * 104729 + accelerator.process_index)
+        graphs = accelerator.num_processes == 1
+        self.spectral_pass, self.judged_pass = (
+            GraphedBackward(function, self.vocoder.parameters(), enabled=graphs)
+            for function in (self._spectral, self._judged)
+        )
+        self.critic_pass = GraphedBackward(self._criticised, self.judges.parameters(), enabled=graphs)
         self.parts: Mapping[str, Stateful] = {
             "vocoder": self.vocoder, "judges": self.judges, "ema": self.ema,
             "optimizer": self.optimizer, "critic_optimizer": self.critic_optimizer,
@@ -127,26 +134,17 @@ class VocoderTask:
         set_learning_rate(self.critic_optimizer, self.config.discriminator_lr * factor)
         real = draw_segments(entries, self.length, self.config.segments, self.cut)
         real = real.to(self.accelerator.device, non_blocking=True)
-        made = self.generator(self._input_mel(real, clock))
-        losses = self.spectra(made, real)
-        loss = self.config.mel_weight * losses["mel"] + self.config.stft_weight * losses["stft"]
-        if clock.progress >= self.config.adversarial_from:
-            losses["critic"] = self._critic_step(made.detach(), real)
-            self.judges.requires_grad_(False)
-            with self._reduced_precision():
-                judged_made = self.judges(made)
-                with torch.no_grad():
-                    judged_real = self.judges(real)
-            losses["adversarial"] = adversarial_loss(judged_made)
-            losses["features"] = feature_loss(judged_real, judged_made)
-            loss = loss + losses["adversarial"] + self.config.feature_weight * losses["features"]
-            self.judges.requires_grad_(True)
-        self.accelerator.backward(loss)
-        norm = self.accelerator.clip_grad_norm_(self.generator.parameters(), self.config.max_norm)
+        judged = clock.progress >= self.config.adversarial_from
+        passes = self.judged_pass if judged else self.spectral_pass
+        losses, made = passes({"mel": self._input_mel(real, clock), "real": real}).values()
+        norm = self.accelerator.clip_grad_norm_(self.vocoder.parameters(), self.config.max_norm)
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        if judged:
+            losses |= self.critic_pass({"real": real, "made": made})
+            self.accelerator.clip_grad_norm_(self.judges.parameters(), self.config.max_norm)
+            self.critic_optimizer.step()
         self.ema.update(clock.step)
-        return {"loss": loss, **losses, "grad_norm": torch.as_tensor(norm)}
+        return {**losses, "grad_norm": torch.as_tensor(norm)}
 
     @torch.no_grad()
     def check(self, entries: Sequence[Sequence[Stem]]) -> Mapping[str, float]:
@@ -175,14 +173,31 @@ class VocoderTask:
         decoded = vae.decode(disturb(posterior.mean, posterior.logvar, self.config.latent_noise, self.noise))
         return torch.cat([decoded.clamp(min=self.mel.floor), mel[count:]])
 
-    def _critic_step(self, made: Tensor, real: Tensor) -> Tensor:
+    def _spectral(self, waves: Mapping[str, Tensor]) -> tuple[Tensor, dict]:
+        """Loss of the generator without adversaries, and its waves."""
+        made = self.generator(waves["mel"])
+        losses = self.spectra(made, waves["real"])
+        loss = self.config.mel_weight * losses["mel"] + self.config.stft_weight * losses["stft"]
+        return loss, {"losses": {"loss": loss, **losses}, "made": made}
+
+    def _judged(self, waves: Mapping[str, Tensor]) -> tuple[Tensor, dict]:
+        """Loss of the generator with adversaries, whose weights stand still."""
+        loss, outputs = self._spectral(waves)
+        self.judges.requires_grad_(False)
         with self._reduced_precision():
-            loss = discriminator_loss(self.critics(torch.cat([real, made])))
-        self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self.critics.parameters(), self.config.max_norm)
-        self.critic_optimizer.step()
-        self.critic_optimizer.zero_grad(set_to_none=True)
-        return loss
+            judged_made = self.judges(outputs["made"])
+            with torch.no_grad():
+                judged_real = self.judges(waves["real"])
+        self.judges.requires_grad_(True)
+        against = {"adversarial": adversarial_loss(judged_made), "features": feature_loss(judged_real, judged_made)}
+        loss = loss + against["adversarial"] + self.config.feature_weight * against["features"]
+        return loss, {**outputs, "losses": {**outputs["losses"], **against, "loss": loss}}
+
+    def _criticised(self, waves: Mapping[str, Tensor]) -> tuple[Tensor, dict]:
+        """Loss of the adversaries."""
+        with self._reduced_precision():
+            loss = discriminator_loss(self.critics(torch.cat([waves["real"], waves["made"]])))
+        return loss, {"critic": loss}
 
     def _reduced_precision(self) -> torch.autocast:
         device = self.accelerator.device.type
