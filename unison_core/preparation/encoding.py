@@ -28,15 +28,17 @@ class ClipEncoder:
         batch: clips of one length encoded together.
         with_mix: also encode the sum of the stems, which the ablation without separate streams trains on.
         captions: encoders of presets whose captions are external; None for bundled ones.
+        phonemes: the tokenizer of a model whose tokens are not the package's own; None takes the package's.
         timings: gets the seconds of each step.
     """
 
     def __init__(
         self, codec: Codec, preset: Preset, *, batch: int, with_mix: bool = False,
-        captions: CaptionEncoders | None = None, timings: Timings | None = None,
+        captions: CaptionEncoders | None = None, phonemes: PhonemeTokenizer | None = None,
+        timings: Timings | None = None,
     ) -> None:  # fmt: skip
         self._codec, self._batch, self._with_mix, self._encoders = codec, batch, with_mix, captions
-        self._phonemes, self._captions = PhonemeTokenizer(), CaptionTokenizer()
+        self._phonemes, self._captions = phonemes or PhonemeTokenizer(), CaptionTokenizer()
         self._caption = preset.model.caption
         self._timings = timings or Timings()
         self._waiting: dict[int, list[tuple[int, ReadyClip]]] = defaultdict(list)

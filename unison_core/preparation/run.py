@@ -156,6 +156,7 @@ def _encoder(
     from unison_core.codecs.codec import AUDIO_VAE, VIDEO_VAE, Codec
     from unison_core.codecs.fingerprint import codec_fingerprint
     from unison_core.pipelines.device import choose_precision
+    from unison_core.pipelines.loading import own_phonemes
     from unison_core.preparation.encoding import ClipEncoder, split_features
     from unison_core.preparation.parts import ShardWriting
     from unison_core.preparation.records import code_version
@@ -175,7 +176,8 @@ def _encoder(
         codec=codec_fingerprint(folder, covered), codecs=covered, preset=preset.name, code=code_version()
     )  # fmt: skip
     encoder = ClipEncoder(
-        codec, preset, batch=run.batch, with_mix=run.with_mix, captions=captions, timings=timings
+        codec, preset, batch=run.batch, with_mix=run.with_mix, captions=captions,
+        phonemes=own_phonemes(folder), timings=timings,
     )  # fmt: skip
     return encoder, ShardWriting(out=run.out, info=info, clips=run.shard_clips, unsaid=unsaid), told
 
@@ -236,7 +238,7 @@ def _separator(name: str, device: torch.device, *, offline: bool) -> Separate:
 
 def _settings(run: PrepareRun, preset: Preset) -> dict[str, Any]:
     """What decides what the shards hold, other than the sources."""
-    common = {"fps": preset.timing.fps, "with_mix": run.with_mix, "shard_clips": run.shard_clips, "batch": run.batch}
+    common = {"fps": preset.timing.fps, "with_mix": run.with_mix, "shard_clips": run.shard_clips}
     if run.corpus is not None:
         corpus = run.corpus
         return common | {"corpus": True, "with_video": corpus.with_video, "p_static": corpus.p_static,
