@@ -100,17 +100,21 @@ class LatentStream:
         return speech[torch.arange(len(partners))[:, None], stretch]
 
     def _clip(self, row: int) -> Arrays:
-        tensors = self._sound(row)
-        if VIDEO in self._settings.streams and self._index["video"][row, 0] >= 0:
-            tensors |= self._member("video", row)
-        return self._settings.fields(f"{row}", tensors)
+        """A clip by one request: its members lie next to each other."""
+        offset, size = self._index["sound"][row].tolist()
+        start, length = self._index["video"][row].tolist()
+        with_video = VIDEO in self._settings.streams and start > offset
+        data = self._read(row, offset, start + length - offset if with_video else size)
+        arrays = parse(data)
+        if with_video:
+            arrays |= parse(data, start - offset)
+        return self._settings.fields(f"{row}", arrays)
 
     def _sound(self, row: int) -> Arrays:
-        return self._member("sound", row)
+        return parse(self._read(row, *self._index["sound"][row].tolist()))
 
-    def _member(self, kind: str, row: int) -> Arrays:
-        offset, size = self._index[kind][row].tolist()
-        return parse(self._folder.read(self._names[self._index["shard"][row]], offset, size))
+    def _read(self, row: int, offset: int, size: int) -> bytearray:
+        return self._folder.read(self._names[self._index["shard"][row]], offset, size)
 
     def _check(self) -> None:
         """A clip of every length must fit the model; the first and the last shard must come from the same codecs."""
