@@ -1,6 +1,7 @@
 """A model folder -> modules in memory, checked before a single weight is read."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -75,6 +76,11 @@ def load(folder: ModelFolder, device: torch.device, dtype: torch.dtype, plan: Me
 
         where = torch.device("cpu") if plan is not None and plan.captions_on_host else device
         captions = CaptionEncoders(folder.path, preset.model.caption.length, where, dtype)
-    table = folder.path / TOKENS_FILE
-    phonemes = PhonemeTokenizer(read_tokens(table)) if table.is_file() else None
+    phonemes = own_phonemes(folder.path)
     return Loaded(model=model.eval().requires_grad_(False), codec=codec, captions=captions, phonemes=phonemes)
+
+
+def own_phonemes(folder: Path) -> PhonemeTokenizer | None:
+    """The tokenizer of a model folder that brings its own tokens; None where they are the package's."""
+    table = folder / TOKENS_FILE
+    return PhonemeTokenizer(read_tokens(table)) if table.is_file() else None

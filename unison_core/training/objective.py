@@ -17,7 +17,7 @@ from unison_core.diffusion.flow import interpolate, velocity
 from unison_core.diffusion.forcing import ForcingConfig, draw_sigmas, forcing_weights
 from unison_core.model.unison import Unison
 from unison_core.tasks import ANCHORS, TASKS, Task
-from unison_core.types import AUDIO_STREAMS, MIX, SFX, SPEECH, STREAMS, VIDEO, Latents, TextInputs
+from unison_core.types import AUDIO_STREAMS, MIX, SFX, SPEECH, STREAMS, VIDEO, CaptionFeatures, Latents, TextInputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,7 @@ class LatentBatch:
         frames: pixel frames.
         static: bool `(B,)`, True for (static picture, silence) pairs; None is none of them.
         reference: latents `(B, R, C)` of each clip's voice, or None.
+        unsaid: what frozen caption encoders say of an empty caption, one row; needed where `text` has features.
     """
 
     latents: Latents
@@ -62,6 +63,7 @@ class LatentBatch:
     frames: int
     static: Tensor | None = None
     reference: Tensor | None = None
+    unsaid: CaptionFeatures | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
