@@ -1,0 +1,83 @@
+"""Two processes on CPUs (gloo) see the losses that one sees, by DDP, FSDP2 and ZeRO-2; checkpoints are anyone's."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+import yaml
+from flow_runs import config, mapping, write_latents
+from safetensors.torch import load_file
+
+from unison_core.training.checkpoints import Checkpoints
+from unison_core.training.flow_training import train_flow
+
+pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="PyTorch without gloo")
+SCRIPT = Path(__file__).with_name("sharded_on_cpu.py")
+NEEDS_DEEPSPEED = pytest.mark.skipif(not find_spec("deepspeed"), reason="no DeepSpeed")
+KINDS = ["ddp", "fsdp2", pytest.param("zero2", marks=NEEDS_DEEPSPEED)]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory, tiny_preset):
+    """A run by one process, four clips a step in two micro-batches, with a checkpoint after step 2 of 4."""
+    root = tmp_path_factory.mktemp("alone")
+    write_latents(root / "latents", tiny_preset)
+    train_flow(config(root, tiny_preset, steps=4, keep=5))
+    return root
+
+
+def launch(kind, file, *overrides):
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(SCRIPT.parents[2]), environment.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(SCRIPT),
+               kind, str(file), *overrides]  # fmt: skip
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def figures(run):
+    """Losses, norms and gates, step by step."""
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k.startswith(("loss", "grad", "gate"))} for line in lines]
+
+
+def same(ours, theirs):
+    assert len(ours) == len(theirs)
+    for a, b in zip(ours, theirs, strict=True):
+        assert a == pytest.approx(b, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_train_as_one_does_and_their_checkpoints_are_anyones(kind, alone, tmp_path, tiny_preset):
+    settings = mapping(alone, tiny_preset, steps=4, out=str(tmp_path / "run"), keep=5)
+    file = tmp_path / "stage.yaml"
+    file.write_text(yaml.safe_dump(settings, sort_keys=False))
+    launch(kind, file)
+    same(figures(tmp_path / "run"), figures(alone / "run"))
+    ours, theirs = (load_file(root / "run" / "model" / "model.safetensors") for root in (tmp_path, alone))
+    for name, tensor in theirs.items():
+        assert torch.allclose(ours[name], tensor, atol=1e-5), name
+
+    # Two processes go on from one's checkpoint, and one from theirs.
+    for root, other in ((tmp_path / "theirs", alone), (tmp_path / "ours", tmp_path)):
+        (root / "run" / "checkpoints").mkdir(parents=True)
+        shutil.copytree(other / "run/checkpoints/step-00000002", root / "run/checkpoints/step-00000002")
+        shutil.copy(other / "run" / "log.jsonl", root / "run")
+    launch(kind, file, f"out={tmp_path / 'theirs' / 'run'}")
+    train_flow(config(alone, tiny_preset, steps=4, keep=5, out=str(tmp_path / "ours" / "run")))
+    for name in ("theirs", "ours"):
+        same(figures(tmp_path / name / "run"), figures(alone / "run"))
+        found, expected = (
+            Checkpoints(root / "run" / "checkpoints").latest().state()["training"]["moments"]
+            for root in (tmp_path / name, alone)
+        )
+        for parameter, moments in expected.items():
+            for key, value in moments.items():
+                assert torch.allclose(found[parameter][key].reshape(value.shape), value, atol=1e-5), (parameter, key)
