@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Run, json_lines
 
 from unison_core.config import Preset
 from unison_core.model.unison import Unison
@@ -34,19 +33,19 @@ def _stirred(model: Unison) -> Unison:
     return model
 
 
-def test_adapters_are_applied_recorded_and_replayed(generate: Run, unison: Run, adapter: Path, tmp_path: Path) -> None:
-    plain = json_lines(generate(*CLIP, "-o", tmp_path / "plain"))[0]
+def test_adapters_are_applied_recorded_and_replayed(generate, unison, adapter: Path, tmp_path: Path) -> None:
+    generate(*CLIP, "-o", tmp_path / "plain")
     result = generate(*CLIP, "--lora", f"{adapter}:0.5", "--lora", adapter, "-o", tmp_path / "adapted")
     assert result.exit_code == 0, result.output
     record = read_record(tmp_path / "adapted")
     assert [one["scale"] for one in record["model"]["loras"]] == [0.5, 1.0]
-    assert record["sha256"]["latents.video"] != read_record(Path(plain["folder"]))["sha256"]["latents.video"]
+    assert record["sha256"]["latents.video"] != read_record(tmp_path / "plain")["sha256"]["latents.video"]
     again = unison("replay", tmp_path / "adapted", "-o", tmp_path / "again", "--json")
     assert again.exit_code == 0, again.output
     assert read_record(tmp_path / "again")["sha256"] == record["sha256"]
 
 
-def test_an_adapter_is_merged_for_good(unison: Run, adapter: Path, tiny_folder: Path, tmp_path: Path) -> None:
+def test_an_adapter_is_merged_for_good(unison, adapter: Path, tiny_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "merged"
     done = unison("export", tiny_folder, "--lora", f"{adapter}:2", "-o", out, "--precision", "fp32")
     assert done.exit_code == 0, done.output
@@ -58,7 +57,7 @@ def test_an_adapter_is_merged_for_good(unison: Run, adapter: Path, tiny_folder: 
     assert all(name.endswith(attention) for name in changed)
 
 
-def test_a_missing_adapter_is_wrong_usage(generate: Run, tmp_path: Path) -> None:
+def test_a_missing_adapter_is_wrong_usage(generate, tmp_path: Path) -> None:
     result = generate(*CLIP, "--lora", tmp_path / "none")
     assert result.exit_code == 2
     assert "holds no adapter_config.json" in result.stderr
