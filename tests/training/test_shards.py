@@ -5,12 +5,11 @@ import pytest
 import torch
 import webdataset as wds
 
-from unison_core.corpus.sample import CorpusItem
 from unison_core.errors import UsageError
-from unison_core.training.prepare import still
+from unison_core.preparation.ready import ReadyClip, made_still
 from unison_core.training.shard_format import Sample, ShardInfo, read_shard, write_shard
 from unison_core.training.shards import LatentPool
-from unison_core.types import SFX, SPEECH, VIDEO, Clip
+from unison_core.types import SFX, SPEECH, VIDEO
 
 
 def _sample(i, frames=41, static=False):
@@ -98,7 +97,9 @@ def test_an_empty_folder_and_missing_streams_are_named(tmp_path):
 
 def test_a_static_pair_neither_moves_nor_sounds():
     frames = np.random.default_rng(0).integers(0, 255, (5, 4, 4, 3), dtype=np.uint8)
-    clip = Clip(frames=frames, fps=25.0, stems={SPEECH: np.ones(8), SFX: np.ones(8)}, rate_hz=16000)
-    made = still(CorpusItem(scene=None, clip=clip)).clip
+    stems = {SPEECH: np.ones(8, np.float32), SFX: np.ones(8, np.float32)}
+    clip = ReadyClip(key="a", frames=frames, count=5, stems=stems, caption="", transcript="", span_s=None)
+    made = made_still(clip)
     assert (made.frames == frames[0]).all()
     assert not any(wave.any() for wave in made.stems.values())
+    assert made.facts["static"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -86,6 +87,11 @@ def load(
 
         where = torch.device("cpu") if plan is not None and plan.captions_on_host else device
         captions = CaptionEncoders(folder.path, preset.model.caption.length, where, dtype)
-    table = folder.path / TOKENS_FILE
-    phonemes = PhonemeTokenizer(read_tokens(table)) if table.is_file() else None
+    phonemes = own_phonemes(folder.path)
     return Loaded(model=model.eval().requires_grad_(False), codec=codec, captions=captions, phonemes=phonemes)
+
+
+def own_phonemes(folder: Path) -> PhonemeTokenizer | None:
+    """The tokenizer of a model folder that brings its own tokens; None where they are the package's."""
+    table = folder / TOKENS_FILE
+    return PhonemeTokenizer(read_tokens(table)) if table.is_file() else None

@@ -55,7 +55,7 @@ def list_sources(inputs: Sequence[Path], manifest: Path | None, out: Path, patte
                 raise UsageError(f"--out {out} is an input folder: choose another one")
             base = place.resolve().parent if several else place.resolve()
             inside = [Source(path, path.resolve().parent.relative_to(base).joinpath(path.name).as_posix())
-                      for path in _walk(place, out, pattern)]  # fmt: skip
+                      for path in walk_media(place, out, pattern)]  # fmt: skip
             if not inside:
                 what = f"file that matches {pattern!r}" if pattern else "audio or video file"
                 raise UsageError(f"{place} holds no {what}")
@@ -84,7 +84,8 @@ def output_row(source: Source, out: Path, files: Mapping[str, str], facts: Mappi
     return {"id": source.name, **row, **files, **facts}
 
 
-def _walk(folder: Path, out: Path, pattern: str | None) -> Iterator[Path]:
+def walk_media(folder: Path, out: Path, pattern: str | None) -> Iterator[Path]:
+    """Media in a folder and its subfolders in a fixed order, hidden files and `out` left out."""
     inside = out.resolve()
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith(".") and (Path(place) / f).resolve() != inside)

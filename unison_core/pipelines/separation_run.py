@@ -10,14 +10,14 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from unison_core.errors import PartialFailure, UnisonError
 from unison_core.pipelines.generation import check_writable
 from unison_core.pipelines.separate import Progress, Separated, SeparateSettings, separate_all
 from unison_core.pipelines.separation_items import list_sources, output_row
+from unison_core.pipelines.share import Share, join_others, own_device, total
 from unison_core.separation.find import DEFAULT_SEPARATOR, SeparatorFiles, find_separator
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.jsonl"
 LEAST_FREE = 1_000_000
-LONGEST_WAIT = timedelta(days=30)
-"""How long a process waits for the others at the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,18 +50,6 @@ class SeparationRun:
     overwrite: bool = False
 
 
-@dataclass(frozen=True)
-class Share:
-    """This process among those that `accelerate launch` started."""
-
-    rank: int = 0
-    count: int = 1
-
-    @classmethod
-    def of_this_process(cls) -> Share:
-        return cls(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
-
-
 def separate(run: SeparationRun, progress: Progress | None = None) -> Iterator[Separated]:
     """Separate what `run` names, yielding what became of each recording; writes `manifest.jsonl` at the end.
 
@@ -75,8 +61,8 @@ def separate(run: SeparationRun, progress: Progress | None = None) -> Iterator[S
     sources = list_sources(run.inputs, run.manifest, run.out, run.pattern)
     check_writable(run.out, LEAST_FREE)
     files = find_separator(run.model, offline=run.offline)
-    device = _device(run.device, share)
-    state = _join_others(share, device)
+    device = own_device(run.device, share)
+    state = join_others(share, device)
     settings, separator = _ready(run, settings, files, device)
     from unison_core.separation.service import SeparationService  # imports torch, after the checks
 
@@ -93,7 +79,7 @@ def separate(run: SeparationRun, progress: Progress | None = None) -> Iterator[S
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    failed = _total(state, failed)
+    failed = total(state, failed)
     if share.rank == 0:
         _join_manifests(run.out, share.count)
     if failed == len(sources):
@@ -119,32 +105,6 @@ def _ready(run: SeparationRun, settings: SeparateSettings, files: SeparatorFiles
     )  # fmt: skip
     model = {"name": files.name, "sha256": files.digest}
     return replace(settings, workers=run.workers or (8 if on_gpu else 2), model=model), separator
-
-
-def _device(name: str, share: Share) -> torch.device:
-    from unison_core.pipelines.device import choose_device
-
-    local = os.environ.get("LOCAL_RANK", "0")
-    chosen = choose_device(name)
-    return choose_device(f"cuda:{local}") if share.count > 1 and chosen.type == "cuda" and ":" not in name else chosen
-
-
-def _join_others(share: Share, device: torch.device) -> Any:
-    """Accelerate's view of the other processes; None where there are none."""
-    if share.count == 1:
-        return None
-    from accelerate import PartialState
-
-    return PartialState(cpu=device.type == "cpu", timeout=LONGEST_WAIT)
-
-
-def _total(state: Any, failed: int) -> int:
-    """Failures of all processes together, once all are done: one that ended early would end the others."""
-    if state is None:
-        return failed
-    from accelerate.utils import gather_object
-
-    return sum(gather_object([failed]))
 
 
 def _line(item: Separated, out: Path) -> str:

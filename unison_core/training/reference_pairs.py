@@ -4,13 +4,11 @@ Harmony's timbre stage (supplement B, stage 2): since reference and target share
 reference can tell. Where nobody speaks, the reference is anybody's, and the target stays silent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-
-from unison_core.types import SPEECH
 
 NOBODY = -1
 
@@ -31,50 +29,64 @@ class ReferencePairs:
             raise ValueError(f"probability={self.probability}, seconds={self.seconds}: a share, and an ascending range")
 
 
-def draw_references(
-    pairs: ReferencePairs,
-    bucket: Mapping[str, Tensor],
-    index: Tensor,
-    latent_rate_hz: float,
-    generator: torch.Generator,
-) -> Tensor | None:
-    """Reference latents `(B, R, C)` for the clips `index` `(B,)`; None for a batch without.
+@dataclass(frozen=True)
+class Speakers:
+    """Rows of clips by who is heard in them, and all rows in which anybody is."""
+
+    rows: Mapping[int, Tensor]
+    everybody: Tensor
+
+    @classmethod
+    def of(cls, voices: Tensor) -> "Speakers":
+        """From a number per clip `(N,)`, NOBODY where nobody is heard; on the CPU."""
+        order = torch.argsort(voices, stable=True)
+        found, counts = torch.unique_consecutive(voices[order], return_counts=True)
+        parts = zip(found.tolist(), order.split(counts.tolist()), strict=True)
+        rows = {int(voice): part for voice, part in parts if voice != NOBODY}
+        return cls(rows, torch.cat(list(rows.values())) if rows else order[:0])
+
+
+def draw_partners(
+    pairs: ReferencePairs, speakers: Speakers, voices: Sequence[int], index: Sequence[int], generator: torch.Generator
+) -> list[int] | None:
+    """A row to take the reference from for each clip of a batch; None for a batch without.
 
     Args:
-        pairs: how often, how long.
-        bucket: clips of one length: speech latents `(N, L, C)`, `span_s` `(N, 2)`, `voice` `(N,)`, NOBODY where none.
-        index: rows of the batch, on the CPU.
-        latent_rate_hz: audio latents per second.
+        pairs: how often.
+        speakers: of all clips to choose from.
+        voices: of the batch's clips. index: their rows.
         generator: on the CPU.
     """
-    if float(torch.rand((), generator=generator)) >= pairs.probability:
+    if float(torch.rand((), generator=generator)) >= pairs.probability or not speakers.rows:
         return None
-    voices = bucket["voice"].cpu()
-    speakers = {int(v): torch.nonzero(voices == v).flatten() for v in voices.unique() if v != NOBODY}
-    if not speakers:
-        return None
-    everybody = torch.cat(list(speakers.values()))
-    chosen = [_partner(int(i), int(voices[i]), speakers, everybody, pairs, generator) for i in index]
-    length = bucket[SPEECH].shape[1]
+    return [_partner(row, voice, speakers, pairs, generator) for row, voice in zip(index, voices, strict=True)]
+
+
+def draw_stretch(
+    pairs: ReferencePairs, spans_s: Tensor, length: int, latent_rate_hz: float, generator: torch.Generator
+) -> Tensor:
+    """Which latents `(B, R)` of the partners' speech to take: a stretch inside their spans `(B, 2)` in seconds.
+
+    Args:
+        length: latents of each partner's speech.
+        latent_rate_hz: audio latents per second.
+    """
     low, high = pairs.seconds
     seconds = low + (high - low) * float(torch.rand((), generator=generator))
     count = max(1, min(round(seconds * latent_rate_hz), length))
-    spans = (bucket["span_s"].cpu()[chosen] * latent_rate_hz).long()  # (B, 2)
+    spans = (spans_s * latent_rate_hz).long()  # (B, 2)
     spare = (spans[:, 1] - spans[:, 0] - count).clamp(min=0)
-    start = spans[:, 0] + (torch.rand(len(chosen), generator=generator) * (spare + 1)).long()
-    start = start.clamp(min=0, max=length - count)
-    rows = torch.tensor(chosen)[:, None], start[:, None] + torch.arange(count)
-    return bucket[SPEECH][rows[0].to(bucket[SPEECH].device), rows[1].to(bucket[SPEECH].device)].float()
+    start = spans[:, 0] + (torch.rand(len(spans), generator=generator) * (spare + 1)).long()
+    return start.clamp(min=0, max=length - count)[:, None] + torch.arange(count)
 
 
 def _partner(
-    row: int, voice: int, speakers: Mapping[int, Tensor], everybody: Tensor, pairs: ReferencePairs,
-    generator: torch.Generator,
+    row: int, voice: int, speakers: Speakers, pairs: ReferencePairs, generator: torch.Generator
 ) -> int:  # fmt: skip
     """Another clip of the voice; the clip itself where it is the only one, or where that is asked for."""
     if pairs.same_clip and voice != NOBODY:
         return row
-    candidates = speakers.get(voice, everybody)
+    candidates = speakers.rows.get(voice, speakers.everybody)
     place = int(torch.randint(len(candidates), (), generator=generator))
     if int(candidates[place]) == row:
         place = (place + 1) % len(candidates)

@@ -1,6 +1,7 @@
 """What a shard holds: a WebDataset tar of encoded clips, laid out so that training parses as little as possible.
 
     __shard__                 JSON: format, codec, preset and code version; WebDataset readers pass over it
+    __unsaid__                what frozen caption encoders say of an empty caption, where there are any
     KEY.json                  what the clip was made from, for people and tools; training does not read it
     KEY.safetensors           sound, float16 (N, C) by stream, and text: ids, mean durations, span, voice, features
     KEY.video.safetensors     float16 (C, T, H, W); stage 1 passes over it
@@ -29,11 +30,13 @@ from unison_core.training.reference_pairs import NOBODY
 from unison_core.types import VIDEO
 
 FORMAT = 2
-HEADER = "__shard__"
+HEADER, UNSAID = "__shard__", "__unsaid__"
 SOUND_SUFFIX, VIDEO_SUFFIX, META_SUFFIX = ".safetensors", ".video.safetensors", ".json"
 DTYPES = {"F16": torch.float16, "F32": torch.float32, "I32": torch.int32, "I64": torch.int64, "BOOL": torch.bool}
 """What members hold, by safetensors' names."""
 FRAMES, STATIC, VOICE, SPAN = "frames", "static", "voice", "span_s"
+CAPTION_VIDEO, CAPTION_AUDIO = "caption_video", "caption_audio"
+"""Features of frozen caption encoders: the video branch's without the zeros that pad them, the audio branch's."""
 CAPTION_IDS, PHONEME_IDS, PHONEME_WEIGHTS = "caption_ids", "phoneme_ids", "phoneme_weights"
 
 
@@ -44,12 +47,14 @@ class ShardInfo:
     Attributes:
         format: version of this layout.
         codec: fingerprint of the codecs' weights; empty where unknown.
+        codecs: which codecs it covers.
         preset: name of the preset that was encoded for.
         code: version of the package.
     """
 
     format: int = FORMAT
     codec: str = ""
+    codecs: tuple[str, ...] = ()
     preset: str = ""
     code: str = ""
 
@@ -81,43 +86,66 @@ class Entry:
     video: tuple[int, int] | None
 
 
-def write_shard(path: Path, samples: Iterable[Sample], info: ShardInfo | None = None) -> None:
-    """Write a tar that appears whole or not at all; equal samples make equal bytes."""
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """A shard's table of contents; `unsaid` is where the features of an empty caption lie, None if nowhere."""
+
+    info: ShardInfo
+    entries: tuple[Entry, ...]
+    unsaid: tuple[int, int] | None = None
+
+
+def write_shard(
+    path: Path,
+    samples: Iterable[Sample],
+    info: ShardInfo | None = None,
+    unsaid: Mapping[str, np.ndarray] | None = None,
+) -> tuple[Entry, ...]:
+    """Write a tar that appears whole or not at all; equal samples make equal bytes. Returns where the clips lie."""
     partial = path.with_name(f".{path.name}.partial")
+    entries = []
     try:
         with tarfile.open(partial, "w", format=tarfile.GNU_FORMAT) as tar:
             _add(tar, HEADER, json.dumps(asdict(info or ShardInfo())).encode())
+            if unsaid is not None:
+                _add(tar, UNSAID, safetensors.numpy.save({name: _half(array) for name, array in unsaid.items()}))
             for sample in samples:
                 _add(tar, sample.key + META_SUFFIX, json.dumps(dict(sample.meta), ensure_ascii=False).encode())
-                _add(tar, sample.key + SOUND_SUFFIX, safetensors.numpy.save(_sound(sample)))
+                sound, video = _add(tar, sample.key + SOUND_SUFFIX, safetensors.numpy.save(_sound(sample))), None
                 if VIDEO in sample.latents:
-                    _add(tar, sample.key + VIDEO_SUFFIX, safetensors.numpy.save({VIDEO: _half(sample.latents[VIDEO])}))
+                    picture = safetensors.numpy.save({VIDEO: _half(sample.latents[VIDEO])})
+                    video = _add(tar, sample.key + VIDEO_SUFFIX, picture)
+                entries.append(Entry(key=sample.key, sound=sound, video=video))
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+    return tuple(entries)
 
 
-def read_entries(file: BinaryIO, name: str) -> tuple[ShardInfo, list[Entry]]:
+def read_contents(file: BinaryIO, name: str) -> Contents:
     """The table of contents of an opened shard; raises UsageError where it is damaged or of another format."""
+    places: dict[str, tuple[int, int]] = {}
+    found: dict[str, dict[str, tuple[int, int]]] = {}
     try:
         with tarfile.open(fileobj=file, mode="r:") as tar:
-            info, found = None, {}  # type: ignore[var-annotated]
             for member in tar:
                 place = (member.offset_data, member.size)
-                if member.name == HEADER:
-                    info = ShardInfo(**json.loads(read_at(file, place)))
-                    file.seek(tar.offset)
+                if member.name in (HEADER, UNSAID):
+                    places[member.name] = place
                     continue
                 key, dot, suffix = member.name.partition(".")
                 found.setdefault(key, {})[dot + suffix] = place
-    except (tarfile.TarError, OSError, TypeError, json.JSONDecodeError) as error:
+        told = json.loads(read_at(file, places[HEADER])) if HEADER in places else {}
+    except (tarfile.TarError, OSError, json.JSONDecodeError) as error:
         raise UsageError(f"shard {name} is damaged ({error}): remove it and prepare again") from error
-    if info is None or info.format != FORMAT:
+    if told.get("format") != FORMAT:
         raise UsageError(f"shard {name} is of another version of unison: remove it and prepare again")
     cut = [key for key, members in found.items() if SOUND_SUFFIX not in members]
     if cut:
         raise UsageError(f"shard {name} is damaged (clip {cut[0]} is incomplete): remove it and prepare again")
-    return info, [Entry(key=k, sound=m[SOUND_SUFFIX], video=m.get(VIDEO_SUFFIX)) for k, m in found.items()]
+    info = ShardInfo(**{**told, "codecs": tuple(told.get("codecs", ()))})
+    entries = (Entry(key=k, sound=m[SOUND_SUFFIX], video=m.get(VIDEO_SUFFIX)) for k, m in found.items())
+    return Contents(info=info, entries=tuple(entries), unsaid=places.get(UNSAID))
 
 
 def read_at(file: BinaryIO, place: tuple[int, int]) -> bytes:
@@ -161,7 +189,7 @@ def parse(buffer: bytearray | bytes, start: int = 0) -> dict[str, Tensor]:
 def read_shard(path: Path) -> Iterator[Sample]:
     """All clips of a shard as they were written, for tools and tests; training reads through `shards`."""
     data = path.read_bytes()
-    _, entries = read_entries(BytesIO(data), str(path))
+    entries = read_contents(BytesIO(data), str(path)).entries
     with tarfile.open(fileobj=BytesIO(data)) as tar:
         for entry in entries:
             member = tar.extractfile(entry.key + META_SUFFIX)
@@ -204,7 +232,9 @@ def _half(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array, np.float16)
 
 
-def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> tuple[int, int]:
+    """Append a member; returns where its data lie."""
     member = tarfile.TarInfo(name)
     member.size = len(data)
     tar.addfile(member, BytesIO(data))
+    return tar.offset - -(-len(data) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE, len(data)

@@ -7,45 +7,46 @@ import math
 import queue
 import threading
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import fsspec
 import torch
 from torch import Tensor
 
+from unison_core.ahead import ahead
+from unison_core.config import Preset
 from unison_core.errors import UsageError
+from unison_core.training.clip_fields import Fields, FieldSettings, make_batch
+from unison_core.training.latent_checks import check_same
 from unison_core.training.objective import LatentBatch
-from unison_core.training.reference_pairs import ReferencePairs, draw_references
+from unison_core.training.reference_pairs import ReferencePairs, Speakers, draw_partners, draw_stretch
+from unison_core.training.shard_folder import ShardFolder
 from unison_core.training.shard_format import (
-    CAPTION_IDS,
     FRAMES,
-    PHONEME_IDS,
-    PHONEME_WEIGHTS,
     SPAN,
     STATIC,
     VOICE,
+    ShardInfo,
     parse,
-    read_entries,
+    read_at,
+    read_contents,
     read_into,
 )
-from unison_core.types import STREAMS, VIDEO, TextInputs
+from unison_core.types import SPEECH, STREAMS, VIDEO, CaptionFeatures
 
 READERS = 4
 """Threads that read shards; each holds one shard, so this bounds host memory."""
 GROWTH = 1.25
 """A full bucket is made this much larger, so that clips which arrive one by one are not copied each time."""
 
-Fields = dict[str, Tensor]
-
-
 @dataclass(frozen=True, kw_only=True)
 class LoadedShard:
     """Clips of one shard by frames; their tensors lie in `memory`, which is used again for another shard."""
 
+    info: ShardInfo
+    unsaid: Fields | None
     clips: Mapping[int, Sequence[Fields]]
     memory: bytearray
 
@@ -79,6 +80,11 @@ class Bucket:
         """Add rows; what was handed out before stays valid. `more`: how many times as many are still to come."""
         room = len(self.fields[STATIC]) if self.fields else 0
         total = self.count + len(rows)
+        for name, x in (self.fields or rows[0]).items():
+            other = next((row[name].shape for row in rows if row[name].shape != x.shape[bool(self.fields) :]), None)
+            if other is not None:
+                sizes = f"{tuple(x.shape[bool(self.fields) :])} and {tuple(other)}"
+                raise UsageError(f"clips of one length have {name} of shapes {sizes}: prepare them with one --size")
         if total > room:
             room = max(int(total * (1 + more)), int(room * GROWTH))
             self.fields = {name: self._grown(name, x, room) for name, x in rows[0].items()}
@@ -104,6 +110,10 @@ class LatentPool:
         follow_s: look for new shards this often, in a thread; 0 reads the folder once.
         wait_for: number of samples to wait for before training starts.
         pairs: reference voices; None draws none. latent_rate_hz: audio latents per second, which they need.
+        preset: what every clip's shapes are checked against; None checks none, and takes captions as tokens.
+
+    Raises:
+        UsageError: shards are missing, damaged, made by different codecs or for another preset, or there are too few.
     """
 
     def __init__(
@@ -118,13 +128,18 @@ class LatentPool:
         wait_for: int = 1,
         pairs: ReferencePairs | None = None,
         latent_rate_hz: float = 0.0,
+        preset: Preset | None = None,
     ) -> None:
-        self._device, self._streams = device, streams
-        self._files, self._root = fsspec.core.url_to_fs(str(folder))
-        self._folder = str(folder)
-        self._caption_length, self._phoneme_length = caption_length, phoneme_length
-        self._pairs, self._latent_rate_hz = pairs, latent_rate_hz
-        self._with_video = VIDEO in streams
+        self._device = device
+        self._folder = ShardFolder(str(folder))
+        self._settings = FieldSettings(
+            streams=streams, caption_length=caption_length, phoneme_length=phoneme_length, preset=preset,
+            external=preset is not None and preset.model.caption.kind == "external", where=str(folder),
+        )  # fmt: skip
+        self._pairs, self._latent_rate_hz = pairs or ReferencePairs(), latent_rate_hz
+        self._speakers: dict[int, tuple[int, Speakers, list[int]]] = {}
+        self._info: ShardInfo | None = None
+        self._unsaid: CaptionFeatures | None = None
         self._seen: set[str] = set()
         self._staging = Staging(device)
         self._memory: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
@@ -133,8 +148,8 @@ class LatentPool:
         self._buckets: dict[int, Bucket] = {}
         self._lock = threading.Lock()
         self._failure: BaseException | None = None
-        if not follow_s and not self._files.isdir(self._root):
-            raise UsageError(f"no shards: {folder} is not a folder")
+        if not follow_s:
+            self._folder.check()
         self._scan()
         while follow_s and len(self) < wait_for:
             time.sleep(min(follow_s, 1.0))
@@ -159,20 +174,28 @@ class LatentPool:
             held = self._buckets[chosen].count
             bucket = {name: x[:held] for name, x in self._buckets[chosen].fields.items()}
         drawn = torch.randint(held, (count,), generator=generator)
+        reference = self._reference(chosen, bucket, drawn.tolist(), generator) if self._pairs.probability else None
         index = drawn.to(self._device)
-        latents = {s: bucket[s][index].float() for s in self._streams}
-        text = TextInputs(
-            caption_ids=bucket[CAPTION_IDS][index],
-            phoneme_ids=bucket[PHONEME_IDS][index],
-            phoneme_mask=bucket[PHONEME_IDS][index] > 0,
-            phoneme_weights=bucket[PHONEME_WEIGHTS][index],
-            span_s=bucket[SPAN][index],
-            dropped=torch.zeros(count, dtype=torch.bool, device=self._device),
+        rows = {name: x[index] for name, x in bucket.items() if name != VOICE}
+        return make_batch(
+            rows, chosen, self._settings.streams, self._device, reference=reference, unsaid=self._unsaid
+        )  # fmt: skip
+
+    def _reference(self, frames: int, bucket: Fields, drawn: list[int], generator: torch.Generator) -> Tensor | None:
+        """Reference latents `(B, R, C)`, or None for a batch without."""
+        held = len(bucket[VOICE])
+        if frames not in self._speakers or self._speakers[frames][0] != held:
+            voices = bucket[VOICE].cpu()
+            self._speakers[frames] = (held, Speakers.of(voices), voices.tolist())
+        _, speakers, who = self._speakers[frames]
+        partners = draw_partners(self._pairs, speakers, [who[i] for i in drawn], drawn, generator)
+        if partners is None:
+            return None
+        rows = torch.tensor(partners, device=self._device)
+        stretch = draw_stretch(
+            self._pairs, bucket[SPAN][rows].cpu(), bucket[SPEECH].shape[1], self._latent_rate_hz, generator
         )
-        reference = None
-        if self._pairs is not None and self._pairs.probability:
-            reference = draw_references(self._pairs, bucket, drawn, self._latent_rate_hz, generator)
-        return LatentBatch(latents=latents, text=text, frames=chosen, static=bucket[STATIC][index], reference=reference)
+        return bucket[SPEECH][rows[:, None], stretch.to(self._device)]
 
     def _follow(self, interval_s: float) -> None:
         while True:
@@ -185,11 +208,14 @@ class LatentPool:
 
     def _scan(self) -> None:
         """Take in the shards that are new, in the order of their names."""
-        self._files.invalidate_cache()
-        found = self._files.glob(f"{self._root}/*.tar") if self._files.isdir(self._root) else []
+        found = self._folder.list()
         fresh = sorted(set(found) - self._seen)
         for path, shard in zip(fresh, self._load_all(fresh), strict=True):
             self._seen.add(path)
+            self._info = self._info or shard.info
+            check_same(self._info, shard.info, str(self._folder))
+            if self._settings.external and self._unsaid is None and shard.unsaid is not None:
+                self._unsaid = self._settings.unsaid(shard.unsaid, self._device)
             more = (len(found) - len(self._seen)) / len(self._seen)
             with self._lock:
                 for frames, rows in shard.clips.items():
@@ -198,25 +224,17 @@ class LatentPool:
 
     def _load_all(self, paths: Sequence[str]) -> Iterator[LoadedShard]:
         """Every shard's clips in order; a few shards are read at a time."""
-        running = deque[Future[LoadedShard]]()
-        with ThreadPoolExecutor(READERS) as threads:
-            try:
-                for path in paths:
-                    running.append(threads.submit(self._load, path))
-                    if len(running) > READERS:
-                        yield running.popleft().result()
-                while running:
-                    yield running.popleft().result()
-            finally:
-                for future in running:
-                    future.cancel()
+        return ahead(self._load, paths, depth=READERS)
 
     def _load(self, path: str) -> LoadedShard:
         clips: dict[int, list[Fields]] = defaultdict(list)
         memory = self._memory.get()
-        with self._files.open(path, "rb") as file:
-            _, entries = read_entries(file, path)
-            wanted = [[entry.sound, *([entry.video] if self._with_video and entry.video else [])] for entry in entries]
+        with_video = VIDEO in self._settings.streams
+        with self._folder.open(path) as file:
+            contents = read_contents(file, path)
+            entries = contents.entries
+            unsaid = parse(bytearray(read_at(file, contents.unsaid))) if contents.unsaid else None
+            wanted = [[entry.sound, *([entry.video] if with_video and entry.video else [])] for entry in entries]
             needed = sum(_aligned(size) for places in wanted for _, size in places)
             if len(memory) < needed:
                 memory = bytearray(needed)
@@ -227,28 +245,8 @@ class LatentPool:
                     read_into(file, place, view[end : end + place[1]])
                     tensors |= parse(memory, end)
                     end += _aligned(place[1])
-                clips[int(tensors[FRAMES])].append(self._fields(entry.key, tensors))
-        return LoadedShard(clips=clips, memory=memory)
-
-    def _fields(self, key: str, tensors: Mapping[str, Tensor]) -> Fields:
-        missing = [s for s in self._streams if s not in tensors]
-        if missing:
-            raise UsageError(f"sample {key} in {self._folder} has no {missing[0]} latents")
-        return {
-            **{s: tensors[s] for s in self._streams},
-            CAPTION_IDS: _padded(tensors[CAPTION_IDS], self._caption_length, torch.long),
-            PHONEME_IDS: _padded(tensors[PHONEME_IDS], self._phoneme_length, torch.long),
-            PHONEME_WEIGHTS: _padded(tensors[PHONEME_WEIGHTS], self._phoneme_length, torch.float),
-            **{name: tensors[name] for name in (SPAN, STATIC, VOICE)},
-        }
-
-
-def _padded(values: Tensor, length: int, dtype: torch.dtype) -> Tensor:
-    if len(values) > length:
-        raise UsageError(f"a prompt has {len(values)} tokens, more than the {length} that training pads to")
-    row = torch.zeros(length, dtype=dtype)
-    row[: len(values)] = values
-    return row
+                clips[int(tensors[FRAMES])].append(self._settings.fields(entry.key, tensors))
+        return LoadedShard(info=contents.info, unsaid=unsaid, clips=clips, memory=memory)
 
 
 def _aligned(size: int) -> int:

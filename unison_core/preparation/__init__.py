@@ -1,0 +1,1 @@
+"""Media -> stems -> clips -> latents and text -> shards (DESIGN sec. 6, data path)."""
