@@ -33,10 +33,10 @@ def refused(match, root, preset, **changes):
 def test_missing_and_empty_folders(root, tiny_preset):
     refused("none is not a folder", root, tiny_preset, data={"shards": str(root / "none")})
     (root / "empty").mkdir()
-    refused("empty holds no shards", root, tiny_preset, data={"shards": str(root / "empty")})
+    refused("empty holds 0 samples", root, tiny_preset, data={"shards": str(root / "empty")})
     refused("at least 99 are needed", root, tiny_preset, data={"shards": str(root / "latents"), "wait_for": 99})
     write_shard(root / "empty" / "a.tar", [])
-    refused("holds no clip", root, tiny_preset, data={"shards": str(root / "empty")})
+    refused("holds 0 samples|holds no", root, tiny_preset, data={"shards": str(root / "empty")})
     refused("missing.* is not a folder", root, tiny_preset, init_from=str(root / "missing"))
     refused("is not a file", root, tiny_preset, samples={"prompts": str(root / "missing")}, codecs=str(root))
 
@@ -52,7 +52,7 @@ def test_files_that_are_no_shards(root, tiny_preset):
 def test_latents_of_another_preset(root, tiny_preset):
     from unison_core.config import load_preset
 
-    refused("speech latents .* made for another preset", root, load_preset("5b"))
+    refused("video latents .* preset 5b takes", root, load_preset("5b"))
 
 
 def test_latents_of_other_codecs(root, tiny_preset, tiny_folder):

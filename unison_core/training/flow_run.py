@@ -18,6 +18,7 @@ from torch import Tensor
 
 from unison_core.config import Preset
 from unison_core.errors import UnisonError, UsageError
+from unison_core.training.ahead import Ahead
 from unison_core.training.backward import Backward
 from unison_core.training.batching import BatchPlan, plan_batch
 from unison_core.training.checkpoints import Checkpoints, write_own
@@ -29,7 +30,7 @@ from unison_core.training.flow_training import (
     ObjectiveModule,
     build_model,
     build_optimizer,
-    open_pool,
+    open_source,
 )
 from unison_core.training.full_state import TrainingState, flatten_scalars, optimizer_shards
 from unison_core.training.guard import StepGuard
@@ -39,9 +40,9 @@ from unison_core.training.lora import save_adapter
 from unison_core.training.memory import peak_memory_gb
 from unison_core.training.meter import Meter
 from unison_core.training.objective import LatentBatch, Losses, draw_noise
-from unison_core.training.preflight import check_data, check_room
+from unison_core.training.preflight import check_files, check_room
 from unison_core.training.processes import describe_step, gather_for_methods, make_processes, takes_over_checkpointing
-from unison_core.training.randomness import DRAW, LAYERS, NOISE, generator, key
+from unison_core.training.randomness import LAYERS, NOISE, generator, key
 from unison_core.training.samples import make_samples
 from unison_core.training.tensorboard import TensorBoard
 from unison_core.weights.save import save_model
@@ -64,7 +65,7 @@ class FlowRun:
 
     def __init__(self, config: FlowTrainingConfig, preset: Preset) -> None:
         self.config, self.preset, self.out = config, preset, Path(config.out)
-        check_data(config, preset)
+        check_files(config)
         self.accelerator: Accelerator = make_processes(config.precision)
         processes, process = self.accelerator.num_processes, self.accelerator.process_index
         self.plan: BatchPlan = plan_batch(config.batch, config.micro_batch, processes, process)
@@ -73,9 +74,11 @@ class FlowRun:
         torch.set_float32_matmul_precision("high")
         set_seed(config.seed)
 
+        self.source = open_source(config.data, config.stage, preset, self.accelerator.device)
+        depth = config.data.ahead if config.data.source == "stream" else 0
+        self.batches = Ahead(self.source, self.plan, config.seed, depth)
+        self.held_out = self._held_out_source()
         self.model = build_model(config, preset)
-        self.pool = open_pool(config.data, config.stage, self.model, preset, self.accelerator.device)
-        self.held_out = self._held_out_pool()
         if self.main:
             check_room(self.out, self.model)
         if self._sharded:
@@ -121,6 +124,7 @@ class FlowRun:
             while self.clock.progress < 1:
                 self._step()
                 self._after(bar)
+        self.batches.close()
         written = self._save()
         if self.board:
             self.board.close()
@@ -141,7 +145,7 @@ class FlowRun:
         for part in plan.parts:
             torch.manual_seed(key(config.seed, step, part, LAYERS))
             began = time.monotonic()
-            batch = self.pool.sample(plan.micro, generator("cpu", config.seed, step, part, DRAW))
+            batch = self.batches.take(step, part)
             self._waited_s += time.monotonic() - began
             noise = generator(self.accelerator.device, config.seed, step, part, NOISE)
             noised = draw_noise(batch, config.objective, progress=self.clock.progress, generator=noise)
@@ -194,7 +198,7 @@ class FlowRun:
             "step": self.clock.step, "elapsed_s": elapsed, "left_s": elapsed * (1 - progress) / max(progress, 1e-9),
             "progress": progress, "lr": self.config.optimizer.rate(self.clock), "clips_per_s": clips / seconds,
             "data_wait": waited / seconds, "memory_gb": peak_memory_gb(self.accelerator.device),
-            "skipped": self.guard.skipped, "pool": len(self.pool), **row,
+            "skipped": self.guard.skipped, "pool": len(self.source), **row,
         }  # fmt: skip
         self._write(row)
         shown = " ".join(f"{name.removeprefix('loss_')} {row[name]:.3g}" for name in SHOWN if name in row)
@@ -251,7 +255,7 @@ class FlowRun:
         if self._saved_step == self.clock.step and self.clock.step:
             return True
         state = {"training": self.training.state_dict(), "ema": self.ema.state_dict(), "clock": self.clock.state_dict()}
-        own = {"meter": self.meter.state_dict(), "guard": self.guard.state_dict(), "source": self._source_state()}
+        own = {"meter": self.meter.state_dict(), "guard": self.guard.state_dict()}
         process, processes = self.plan.process, self.plan.processes
         figures = {"loss": self.figures["loss"]} if self.figures else {}
         written = self.checkpoints.save(
@@ -294,7 +298,6 @@ class FlowRun:
             own = found.own(self.plan.process, self.plan.processes)
             if own is not None:
                 self.meter.load_state_dict(own["meter"])
-                self._load_source_state(own["source"])
             else:
                 own = found.own(0, found.processes)
             self.guard.load_state_dict(own["guard"])
@@ -321,20 +324,11 @@ class FlowRun:
             return tensor
         return self.accelerator.reduce(tensor.to(self.accelerator.device), "sum")
 
-    def _held_out_pool(self) -> Any:
+    def _held_out_source(self) -> Any:
         if self.config.held_out is None:
             return None
-        data = replace(self.config.data, shards=self.config.held_out.shards, follow_s=0.0, wait_for=1)
-        return open_pool(data, self.config.stage, self.model, self.preset, self.accelerator.device)
-
-    def _source_state(self) -> Any:
-        read = getattr(self.pool, "state_dict", None)
-        return read() if read else None
-
-    def _load_source_state(self, state: Any) -> None:
-        load = getattr(self.pool, "load_state_dict", None)
-        if load and state is not None:
-            load(state)
+        data = replace(self.config.data, shards=self.config.held_out.shards, mix={}, follow_s=0.0, wait_for=1)
+        return open_source(data, self.config.stage, self.preset, self.accelerator.device)
 
     @property
     def _sharded(self) -> bool:

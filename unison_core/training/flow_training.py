@@ -1,5 +1,6 @@
 """Stages 1 (audio branch) and 2 (joint) of training: latents in, EMA weights out; the objective is a callable."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,13 +13,14 @@ from unison_core.model.unison import Unison
 from unison_core.training.clock import Clock
 from unison_core.training.guard import GuardConfig
 from unison_core.training.held_out import HeldOutConfig
+from unison_core.training.latents import LatentSource, open_latents
 from unison_core.training.lora import LoRAConfig, add_adapter
+from unison_core.training.mixed_latents import MixedLatents
 from unison_core.training.objective import Losses, Noised, ObjectiveConfig, flow_losses
 from unison_core.training.processes import PRECISIONS
 from unison_core.training.reference_pairs import ReferencePairs
 from unison_core.training.samples import SamplesConfig
-from unison_core.training.shards import LatentPool
-from unison_core.types import VIDEO
+from unison_core.types import AUDIO_STREAMS, MIX, VIDEO
 from unison_core.weights.state import load_model_state
 
 
@@ -26,14 +28,33 @@ from unison_core.weights.state import load_model_state
 class DataConfig:
     """Where the latents come from."""
 
-    shards: str
-    """Folder of `*.tar` that `unison prepare` writes."""
+    shards: str = ""
+    """Folder of `*.tar` that `unison prepare` writes: a path, or a URL that fsspec knows."""
+    mix: Mapping[str, float] = field(default_factory=dict)
+    """Several folders instead, and how often each is drawn from."""
+    source: str = "pool"
+    """`pool` keeps all latents in the device's memory; `stream` reads each clip when it is drawn."""
+    ahead: int = 4
+    """Batches of a stream that are read before they are needed."""
     follow_s: float = 0.0
     """Look for new shards this often while training; 0 reads the folder once."""
     wait_for: int = 1
     """Samples to wait for before the first step."""
     reference: ReferencePairs = field(default_factory=ReferencePairs)
     """Reference voices; off unless a probability is given."""
+
+    def __post_init__(self) -> None:
+        if bool(self.shards) == bool(self.mix):
+            raise ValueError("data names either one folder, `shards`, or several, `mix`")
+        if self.mix and (min(self.mix.values()) < 0 or sum(self.mix.values()) <= 0):
+            raise ValueError("data.mix needs non-negative shares that do not all vanish")
+        if self.ahead < 0:
+            raise ValueError(f"ahead={self.ahead} must not be negative")
+
+    @property
+    def folders(self) -> Mapping[str, float]:
+        """Folders and their shares."""
+        return self.mix or {self.shards: 1.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,14 +184,16 @@ def train_flow(config: FlowTrainingConfig) -> Path:
     return FlowRun(config, load_preset(config.preset)).run()
 
 
-def open_pool(data: DataConfig, stage: str, model: Unison, preset: Preset, device: torch.device) -> LatentPool:
-    """The latents that a stage draws from."""
-    return LatentPool(
-        Path(data.shards), device,
-        streams=(VIDEO, *model.audio.stream_names) if stage == "joint" else model.audio.stream_names,
-        caption_length=preset.model.caption.length, follow_s=data.follow_s, wait_for=data.wait_for,
-        pairs=data.reference, latent_rate_hz=preset.timing.latent_rate_hz,
-    )  # fmt: skip
+def open_source(data: DataConfig, stage: str, preset: Preset, device: torch.device) -> LatentSource:
+    """The latents that a stage draws from; raises UsageError where they do not fit the model."""
+    sound = AUDIO_STREAMS if preset.model.audio.dual_stream else (MIX,)
+    streams = (VIDEO, *sound) if stage == "joint" else sound
+    sources = [
+        open_latents(folder, device, streams=streams, preset=preset, source=data.source, follow_s=data.follow_s,
+                     wait_for=data.wait_for, pairs=data.reference)
+        for folder in data.folders
+    ]  # fmt: skip
+    return sources[0] if len(sources) == 1 else MixedLatents(sources, list(data.folders.values()))
 
 
 def build_model(config: FlowTrainingConfig, preset: Preset) -> Unison:
