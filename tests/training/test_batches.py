@@ -1,5 +1,7 @@
 """Batches: the same for any number of processes, drawn ahead or not, from one folder or several."""
 
+from itertools import product
+
 import pytest
 import torch
 
@@ -27,7 +29,8 @@ def test_every_number_of_processes_sees_the_same_batches():
     def seen(processes):
         plans = [plan_batch(12, 2, processes, process) for process in range(processes)]
         readers = [(plan, Ahead(Numbers(), plan, seed=1, depth=0)) for plan in plans]
-        return {(step, part): ahead.take(step, part) for plan, ahead in readers for step in (0, 1) for part in plan.parts}
+        places = [(ahead, step, part) for plan, ahead in readers for step in (0, 1) for part in plan.parts]
+        return {(step, part): ahead.take(step, part) for ahead, step, part in places}
 
     assert seen(1) == seen(2) == seen(3) == seen(6)
     assert len({tuple(batch) for batch in seen(1).values()}) == 12
@@ -54,6 +57,7 @@ def test_folders_are_drawn_from_by_their_shares():
 
 
 def test_keys_differ_by_every_number():
-    keys = {key(seed, step, part, kind) for seed in range(3) for step in range(5) for part in range(4) for kind in range(3)}
-    assert len(keys) == 3 * 5 * 4 * 3
+    numbers = list(product(range(3), range(5), range(4), range(3)))
+    keys = {key(*four) for four in numbers}
+    assert len(keys) == len(numbers)
     assert all(0 <= k < 2**63 for k in keys)

@@ -78,7 +78,8 @@ class FlowRun:
         depth = config.data.ahead if config.data.source == "stream" else 0
         self.batches = Ahead(self.source, self.plan, config.seed, depth)
         self.held_out = self._held_out_source()
-        self.model = build_model(config, preset)
+        with self.accelerator.device:  # no process holds whole weights in the host's memory
+            self.model = build_model(config, preset)
         if self.main:
             check_room(self.out, self.model)
         if self._sharded:
