@@ -4,8 +4,8 @@
     python benchmarks/train_step.py --gpus 2 --launcher fsdp2     by FSDP2 (ddp, zero2)
 
 Weights and latents are random: neither changes what is computed. Of the ceiling: the step's matrix products and
-attention (forward and backward passes, nothing twice) per second and GPU, over the speed of bf16
-products of 8192 x 8192 that is measured in the same process. Efficiency: tokens a second of N GPUs over N times those of
+attention (forward and backward passes, nothing twice) per second and GPU, over the speed of bf16 products of
+8192 x 8192 that is measured in the same process. Efficiency: tokens a second of N GPUs over N times those of
 one, each GPU with the same number of clips.
 """
 
