@@ -35,6 +35,8 @@ def shard(accelerator: Accelerator, settings: dict[str, Any]) -> None:
             activation_checkpointing=fsdp["fsdp_activation_checkpointing"],
             cpu_ram_efficient_loading=fsdp["fsdp_cpu_ram_efficient_loading"],
         )
+        if accelerator.mixed_precision != "no":
+            plugin.set_mixed_precision(accelerator.mixed_precision)
         replicas, shards = (2, accelerator.num_processes // 2) if accelerator.num_processes > 2 else (1, 2)
         parallelism = ParallelismConfig(dp_replicate_size=replicas, dp_shard_size=shards)
         state._shared_state["parallelism_config"] = parallelism
@@ -43,7 +45,7 @@ def shard(accelerator: Accelerator, settings: dict[str, Any]) -> None:
         _become(accelerator, DistributedType.FSDP)
     elif kind == "DEEPSPEED":
         plugin = DeepSpeedPlugin(zero_stage=settings["deepspeed_config"]["zero_stage"])
-        plugin.set_mixed_precision("no")
+        plugin.set_mixed_precision(accelerator.mixed_precision)
         accelerator.deepspeed_engine_wrapped = None
         state._shared_state["deepspeed_plugins"] = plugin
         plugin.select(_from_accelerator_state=True)

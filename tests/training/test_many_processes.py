@@ -33,11 +33,11 @@ def alone(tmp_path_factory, tiny_preset):
     return root
 
 
-def launch(kind, file, *overrides):
+def launch(kind, file, *overrides, processes=2):
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = os.pathsep.join([str(SCRIPT.parents[2]), environment.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(SCRIPT),
-               kind, str(file), *overrides]  # fmt: skip
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes),
+               str(SCRIPT), kind, str(file), *overrides]  # fmt: skip
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]
 
@@ -81,3 +81,16 @@ def test_two_processes_train_as_one_does_and_their_checkpoints_are_anyones(kind,
         for parameter, moments in expected.items():
             for key, value in moments.items():
                 assert torch.allclose(found[parameter][key].reshape(value.shape), value, atol=1e-5), (parameter, key)
+
+
+@pytest.mark.parametrize(("kind", "processes"), [("fsdp2", 4), pytest.param("zero2", 2, marks=NEEDS_DEEPSPEED)])
+def test_in_bf16_shards_compute_what_one_process_does(kind, processes, alone, tmp_path, tiny_preset):
+    """FSDP2 in hybrid shards, 2 copies of 2: weights, gradients in bf16, the losses in float32."""
+    latents = {"shards": str(alone / "latents")}
+    settings = mapping(tmp_path, tiny_preset, data=latents, micro_batch=1, steps=2, precision="bf16")
+    file = tmp_path / "stage.yaml"
+    file.write_text(yaml.safe_dump(settings, sort_keys=False))
+    launch(kind, file, f"out={tmp_path / 'many'}", processes=processes)
+    launch("one", file, processes=1)
+    for ours, theirs in zip(figures(tmp_path / "many"), figures(tmp_path / "run"), strict=True):
+        assert ours == pytest.approx(theirs, rel=3e-3)

@@ -32,7 +32,8 @@ class Backward:
             average_gradients(self.module.parameters())
             return losses
         with self.accelerator.accumulate(self.module):
-            losses = self.module(noised)
+            with self.accelerator.autocast():  # DeepSpeed brings none of its own
+                losses = self.module(noised)
             if admit is None or admit(losses):
                 self.accelerator.backward(losses.total)
         return losses.map(Tensor.detach)

@@ -1,5 +1,6 @@
 """Accelerate's processes for a stage: precision, time-outs, and what each kind of sharding must be told."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from accelerate import Accelerator
@@ -32,8 +33,15 @@ def describe_step(accelerator: Accelerator, plan: BatchPlan, max_norm: float) ->
     """Tell the accelerator how a step is made up, before anything is prepared.
 
     DeepSpeed counts micro-batches and clips gradients itself; nothing but the data would tell it how many there are.
+    FSDP2 gathers weights and reduces gradients in the mixed precision, but losses, positions and modulations stay in
+    float32: autocast alone says what is computed in less.
     """
     accelerator.gradient_accumulation_steps = plan.rounds
+    fsdp = getattr(accelerator.state, "fsdp_plugin", None)
+    if fsdp is not None and fsdp.mixed_precision_policy is not None:
+        fsdp.mixed_precision_policy = replace(
+            fsdp.mixed_precision_policy, output_dtype=None, cast_forward_inputs=False
+        )  # fmt: skip
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
         settings = accelerator.state.deepspeed_plugin.deepspeed_config
         settings["train_micro_batch_size_per_gpu"] = plan.micro
