@@ -26,6 +26,16 @@ def test_a_row_with_everything(tmp_path):
     assert [(s.text, s.voice) for s in source.segments] == [("a", "v"), ("b", None)]
 
 
+def test_texts_beside_the_recording_serve_rows_that_say_nothing_of_words(tmp_path):
+    (tmp_path / "a.txt").write_text("a caption")
+    (tmp_path / "a.srt").write_text("00:00:01,000 --> 00:00:02,000\nhello\n")
+    (tmp_path / "a.json").write_text('{"voice": "v", "video": "other.mp4"}')
+    source = row(tmp_path, {"id": "a", "video": "a.mp4", "speech": "a/speech.wav"})
+    assert (source.caption, source.voice, source.video.name) == ("a caption", "v", "a.mp4")
+    assert source.segments[0].text == "hello"
+    assert row(tmp_path, {"video": "a.mp4", "transcript": "", "caption": "b"}).segments is None
+
+
 def test_a_path_is_a_video_or_a_sound_by_its_name(tmp_path):
     assert row(tmp_path, {"path": "a.mkv"}).video
     assert row(tmp_path, {"path": "a.flac"}).audio

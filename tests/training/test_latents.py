@@ -154,6 +154,18 @@ def test_what_does_not_fit_is_one_line_before_the_first_step(tmp_path, tiny_pres
     assert "holds 8" in refused(tmp_path / "few", tiny_preset, source, wait_for=9)
 
 
+@pytest.mark.parametrize("source", ["pool", "stream"])
+def test_pictures_of_two_sizes_are_named(tmp_path, tiny_preset, source):
+    wide = np.zeros((tiny_preset.codecs.video.z_dim, tiny_preset.timing.video_latents(41), 4, 6))
+    fill(tmp_path, [clip(1, preset=tiny_preset), clip(2, preset=tiny_preset, **{VIDEO: wide})])
+    if source == "pool":
+        assert "prepare one --size" in refused(tmp_path, tiny_preset, source)
+    else:
+        latents = open_latents(tmp_path, CPU, streams=STREAMS, preset=tiny_preset, source=source)
+        with pytest.raises(UsageError, match="prepare one --size"):
+            draw(latents, count=30)
+
+
 def test_a_stream_wants_an_index(folder, tiny_preset):
     (folder / "index.npz").unlink()
     assert "has no index" in refused(folder, tiny_preset, "stream")

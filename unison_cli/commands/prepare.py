@@ -94,8 +94,9 @@ def prepare(
                           rich_help_panel=options.RUN)
     ] = 1,
     batch: Annotated[
-        int, typer.Option("--batch", help="Clips encoded together.", min=1, rich_help_panel=options.RUN)
-    ] = 16,
+        int | None, typer.Option("--batch", help="Clips encoded together.  [default: 16, fewer of large pictures]",
+                                 min=1, rich_help_panel=options.RUN)
+    ] = None,
     device: options.Device = "auto",
     offline: options.Offline = False,
     json: options.Json = False,

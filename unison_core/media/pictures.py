@@ -20,7 +20,10 @@ ON_WHITE = (
 Image.MAX_IMAGE_PIXELS = 500_000_000
 
 
-def read_video(path: Path, *, size: tuple[int, int], fps: float, start_s: float = 0.0, count: int) -> np.ndarray:
+def read_video(
+    path: Path, *, size: tuple[int, int], fps: float, start_s: float = 0.0, count: int,
+    stream: VideoStream | None = None,
+) -> np.ndarray:  # fmt: skip
     """Frames of the first video stream at a constant rate.
 
     Args:
@@ -29,6 +32,7 @@ def read_video(path: Path, *, size: tuple[int, int], fps: float, start_s: float 
         fps: frames per second of the result.
         start_s: where it begins.
         count: frames at most.
+        stream: the file's video stream where it is known already; None looks.
 
     Returns:
         uint8 RGB `(F, H, W, 3)`, F <= count.
@@ -36,7 +40,7 @@ def read_video(path: Path, *, size: tuple[int, int], fps: float, start_s: float 
     Raises:
         UsageError: there is no file, no picture in it, or none after `start_s`.
     """
-    stream = video_stream(path)
+    stream = stream or video_stream(path)
     width, height = size
     filters = [TONE_MAP] * stream.hdr + [ON_WHITE] * stream.alpha + [f"fps={fps}", *_cover(width, height)]
     arguments = ["-ss", f"{start_s:.6f}", "-i", str(path), "-map", f"0:v:{stream.index}", "-vf", ",".join(filters)]

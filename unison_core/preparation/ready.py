@@ -135,8 +135,9 @@ def read_clip(
             assert source.video is not None
             with timings.measure("decode pictures"):
                 frames = read_video(
-                    source.video, size=settings.size, fps=timing.fps, start_s=piece.start_s, count=piece.frames
-                )
+                    source.video, size=settings.size, fps=timing.fps, start_s=piece.start_s, count=piece.frames,
+                    stream=infos[source.video].video,
+                )  # fmt: skip
             if len(frames) < piece.frames:
                 piece, stems = _shortened(piece, stems, len(frames), settings)
                 frames = frames[: piece.frames]

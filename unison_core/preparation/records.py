@@ -1,8 +1,8 @@
 """What has been prepared: a record per part, and from all of them the index and the card of a folder of shards.
 
-    records/PART.json   written last: shards of the part with where their clips lie, counts, failures, seconds
-    index.npz           every clip of every shard: file, place, frames, voice; random access without reading a tar
-    card.json           what the folder holds and what made it; README.md says the same to people and to the Hub
+records/PART.json   written last: shards of the part with where their clips lie, counts, failures, seconds
+index.npz           every clip of every shard: file, place, frames, voice; random access without reading a tar
+card.json           what the folder holds and what made it; README.md says the same to people and to the Hub
 """
 
 import importlib.metadata
@@ -132,16 +132,22 @@ def check_settings(out: Path, info: ShardInfo, settings: Mapping[str, Any]) -> N
 def write_index(out: Path) -> dict[str, Any]:
     """Write index and card of all finished parts; returns the card. Any process may do it, the last one is right."""
     while True:
-        parts = sorted(path.stem for path in (out / RECORDS).glob("*.json"))
-        records = {part: record for part in parts if (record := read_record(out, part)) is not None}
-        card = json.loads((out / CARD).read_text(encoding="utf-8")) | _summary(list(records.values()))
-        card["code"] = code_version()
-        shards = [shard for record in records.values() for shard in record.shards]
-        _write(out / INDEX, _index(shards))
+        parts = _parts(out)
+        totals = _Totals()
+        for part in parts:
+            record = read_record(out, part)
+            if record is not None:
+                totals.add(record)
+        card = json.loads((out / CARD).read_text(encoding="utf-8")) | totals.summary() | {"code": code_version()}
+        _write(out / INDEX, totals.index())
         _write(out / CARD, _json(card))
         _write(out / README, _readme(card).encode())
-        if parts == sorted(path.stem for path in (out / RECORDS).glob("*.json")):
+        if parts == _parts(out):
             return card
+
+
+def _parts(out: Path) -> list[str]:
+    return sorted(path.stem for path in (out / RECORDS).glob("*.json"))
 
 
 def code_version() -> str:
@@ -154,46 +160,70 @@ def _shard_record(told: Mapping[str, Any]) -> ShardRecord:
     return ShardRecord(**values)
 
 
-def _index(shards: Sequence[ShardRecord]) -> bytes:
-    def column(name: str, dtype: type, *shape: int) -> np.ndarray:
-        rows: list[np.ndarray] = [np.array(getattr(shard, name), dtype).reshape(-1, *shape) for shard in shards]
-        return np.concatenate(rows) if rows else np.zeros((0, *shape), dtype)
-
-    buffer = BytesIO()
-    np.savez_compressed(
-        buffer, names=np.array([shard.name for shard in shards], np.str_),
-        sizes=np.array([shard.size for shard in shards], np.int64),
-        shard=np.repeat(np.arange(len(shards), dtype=np.int32), [len(shard.keys) for shard in shards]),
-        frames=column("frames", np.int32), voice=column("voices", np.int64), static=column("static", np.bool_),
-        sound=column("sound", np.int64, 2), video=column("video", np.int64, 2),
-    )  # fmt: skip
-    return buffer.getvalue()
+COLUMNS = {"frames": np.int32, "voices": np.int64, "static": np.bool_, "sound": np.int64, "video": np.int64}
+"""What the index holds of every clip, by a shard record's names."""
 
 
-def _summary(records: Sequence[PartRecord]) -> dict[str, Any]:
-    frames = Counter(f for record in records for shard in record.shards for f in shard.frames)
-    texts, rejected, seconds = Counter[str](), Counter[str](), Counter[str]()
-    for record in records:
-        texts.update(record.texts)
-        rejected.update(record.rejected)
-        seconds.update(record.seconds)
-    failures = [failure for record in records for failure in record.failures]
-    return {
-        "parts": len(records),
-        "shards": sum(len(record.shards) for record in records),
-        "bytes": sum(shard.size for record in records for shard in record.shards),
-        "clips": frames.total(),
-        "frames": {str(f): n for f, n in sorted(frames.items())},
-        "with_caption": texts["caption"],
-        "with_transcript": texts["transcript"],
-        "static": texts["static"],
-        "phonemes": _histogram(texts, "phonemes "),
-        "voices": {k.removeprefix("voice "): n for k, n in texts.most_common() if k.startswith("voice ")},
-        "left_out": dict(rejected.most_common()),
-        "failures": [{"source": name, "reason": why} for name, why in failures],
-        "seconds": {k: round(v, 1) for k, v in seconds.most_common()},
-        "wall_s": round(sum(record.wall_s for record in records), 1),
-    }
+class _Totals:
+    """Sums over parts; of every clip only the columns of the index are kept."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, list[np.ndarray]] = {name: [] for name in COLUMNS}
+        self._names, self._sizes, self._counts = list[str](), list[int](), list[int]()
+        self._texts, self._rejected, self._seconds = Counter[str](), Counter[str](), Counter[str]()
+        self._failures = list[tuple[str, str]]()
+        self._parts, self._wall_s = 0, 0.0
+
+    def add(self, record: PartRecord) -> None:
+        """Count a finished part."""
+        for shard in record.shards:
+            self._names.append(shard.name)
+            self._sizes.append(shard.size)
+            self._counts.append(len(shard.keys))
+            for name, dtype in COLUMNS.items():
+                self._columns[name].append(np.array(getattr(shard, name), dtype))
+        self._texts.update(record.texts)
+        self._rejected.update(record.rejected)
+        self._seconds.update(record.seconds)
+        self._failures += record.failures
+        self._parts += 1
+        self._wall_s += record.wall_s
+
+    def index(self) -> bytes:
+        """The index as a file."""
+        buffer = BytesIO()
+        np.savez_compressed(
+            buffer, names=np.array(self._names, np.str_), sizes=np.array(self._sizes, np.int64),
+            shard=np.repeat(np.arange(len(self._names), dtype=np.int32), self._counts),
+            frames=self._column("frames"), voice=self._column("voices"), static=self._column("static"),
+            sound=self._column("sound").reshape(-1, 2), video=self._column("video").reshape(-1, 2),
+        )  # fmt: skip
+        return buffer.getvalue()
+
+    def summary(self) -> dict[str, Any]:
+        """What the card says."""
+        frames, counts = np.unique(self._column("frames"), return_counts=True)
+        texts = self._texts
+        return {
+            "parts": self._parts,
+            "shards": len(self._names),
+            "bytes": sum(self._sizes),
+            "clips": sum(self._counts),
+            "frames": {str(f): n for f, n in zip(frames.tolist(), counts.tolist(), strict=True)},
+            "with_caption": texts["caption"],
+            "with_transcript": texts["transcript"],
+            "static": texts["static"],
+            "phonemes": _histogram(texts, "phonemes "),
+            "voices": {k.removeprefix("voice "): n for k, n in texts.most_common() if k.startswith("voice ")},
+            "left_out": dict(self._rejected.most_common()),
+            "failures": [{"source": name, "reason": why} for name, why in self._failures],
+            "seconds": {k: round(v, 1) for k, v in self._seconds.most_common()},
+            "wall_s": round(self._wall_s, 1),
+        }
+
+    def _column(self, name: str) -> np.ndarray:
+        held = self._columns[name]
+        return np.concatenate(held) if held else np.zeros(0, COLUMNS[name])
 
 
 def _histogram(counts: Mapping[str, int], prefix: str) -> dict[str, int]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from unison_core.preparation.timings import Timings
 
 LEAST_FREE = 1_000_000
+MOST_CLIPS, MOST_PIXELS = 16, 16 * 101 * 128 * 128
+"""What is encoded together unless told otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +58,8 @@ class PrepareRun:
     shard_clips: int = 128
     per_part: int = 64
     """Sources of a part, which is what is made again after an interruption."""
-    batch: int = 16
-    """Clips of one length that are encoded together."""
+    batch: int | None = None
+    """Clips of one length that are encoded together; None: as many as hold the pixels of 16 clips of nano's."""
     workers: int = 2
     """Threads that decode media."""
     device: str = "auto"
@@ -109,7 +111,7 @@ def prepare(run: PrepareRun, progress: Callable[[int, int], None] = lambda done,
 
         media = MediaRun(
             sources=sources, per_part=run.per_part, settings=_reading(run, preset, device), workers=run.workers,
-            ahead=run.workers + run.batch, p_static=run.p_static,
+            ahead=run.workers + _batch(run, preset), p_static=run.p_static,
         )  # fmt: skip
         records = prepare_media(media, encoder, writing, share=share, timings=timings, progress=progress)
         failures = sum(len(record.failures) for record in records)
@@ -176,7 +178,7 @@ def _encoder(
         codec=codec_fingerprint(folder, covered), codecs=covered, preset=preset.name, code=code_version()
     )  # fmt: skip
     encoder = ClipEncoder(
-        codec, preset, batch=run.batch, with_mix=run.with_mix, captions=captions,
+        codec, preset, batch=_batch(run, preset), with_mix=run.with_mix, captions=captions,
         phonemes=own_phonemes(folder), timings=timings,
     )  # fmt: skip
     return encoder, ShardWriting(out=run.out, info=info, clips=run.shard_clips, unsaid=unsaid), told
@@ -204,6 +206,13 @@ def _size(run: PrepareRun, preset: Preset) -> tuple[int, int] | None:
     if width % preset.size.multiple or height % preset.size.multiple:
         raise UsageError(f"size {width}x{height}: both sides must be multiples of {preset.size.multiple}")
     return width, height
+
+
+def _batch(run: PrepareRun, preset: Preset) -> int:
+    size = _size(run, preset) if run.corpus is None else None
+    if run.batch is not None or size is None:
+        return run.batch or MOST_CLIPS
+    return max(1, min(MOST_CLIPS, MOST_PIXELS // (size[0] * size[1] * _lengths(run, preset).longest)))
 
 
 def _lengths(run: PrepareRun, preset: Preset) -> Any:

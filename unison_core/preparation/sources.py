@@ -3,6 +3,8 @@
     NAME.mp4 (or any media)            NAME.speech.wav, NAME.sfx.wav: its stems
     NAME.caption.txt, NAME.txt: its caption            NAME.transcript.txt, NAME.lab: its words
     NAME.srt, NAME.vtt: its words with times           NAME.json: any of a row's keys
+
+Texts are also looked for beside the recording of a row that says nothing of its words: manifests of `unison separate`.
 """
 
 import json
@@ -17,6 +19,8 @@ from unison_core.pipelines.separation_items import AUDIO_SUFFIXES, VIDEO_SUFFIXE
 from unison_core.preparation.subtitles import Segment, parse_subtitles
 
 STEM_MARKS = (".speech", ".sfx")
+RECORDING_KEYS = ("video", "audio", "mix", "path")
+TEXT_KEYS = ("caption", "transcript", "segments", "span_s", "voice", "speaker")
 FILE_KEYS = ("video", "audio", "mix", "path", "speech", "sfx")
 
 
@@ -114,6 +118,9 @@ def parse(line: Line) -> Source:
         raise UsageError(f"{where} is not JSON: {error}") from error
     if not isinstance(row, dict):
         raise UsageError(f"{where} is no JSON object")
+    recording = next((row[key] for key in RECORDING_KEYS if isinstance(row.get(key), str)), None)
+    if recording is not None and not row.keys() & {"transcript", "segments"}:
+        row = {k: v for k, v in _told_beside(manifest.parent / recording).items() if k in TEXT_KEYS} | row
     return _from_row(row, manifest.parent, str(row.get("id") or f"{manifest.stem}-{number:06d}"), where)
 
 
@@ -143,6 +150,17 @@ def _from_row(row: Mapping[str, Any], folder: Path, name: str, where: str) -> So
 
 
 def _beside(path: Path) -> Source:
+    row: dict[str, Any] = {"video" if path.suffix.lower() not in AUDIO_SUFFIXES else "audio": path.name}
+    for mark in STEM_MARKS:
+        found = sorted(p for p in path.parent.glob(f"{_escaped(path.stem)}{mark}.*") if p.suffix in AUDIO_SUFFIXES)
+        if found:
+            row[mark[1:]] = found[0].name
+    return _from_row(row | _told_beside(path), path.parent, path.name, str(path))
+
+
+def _told_beside(path: Path) -> dict[str, Any]:
+    """What the files beside a recording say, by a row's keys."""
+
     def read(*suffixes: str) -> str | None:
         for suffix in suffixes:
             beside = path.with_name(path.stem + suffix)
@@ -153,28 +171,16 @@ def _beside(path: Path) -> Source:
                     raise UsageError(f"{beside} cannot be read: {error}") from error
         return None
 
-    row: dict[str, Any] = {}
-    told = read(".json")
-    if told is not None:
-        try:
-            row = dict(json.loads(told))
-        except (ValueError, TypeError) as error:
-            raise UsageError(f"{path.with_suffix('.json')} is no JSON object: {error}") from error
-    row["video" if path.suffix.lower() not in AUDIO_SUFFIXES else "audio"] = path.name
-    for mark in STEM_MARKS:
-        found = sorted(p for p in path.parent.glob(f"{_escaped(path.stem)}{mark}.*") if p.suffix in AUDIO_SUFFIXES)
-        if found:
-            row.setdefault(mark[1:], found[0].name)
     texts = {"caption": read(".caption.txt", ".txt"), "transcript": read(".transcript.txt", ".lab")}
-    row = {key: " ".join(text.split()) for key, text in texts.items() if text is not None} | row
-    source = _from_row(row, path.parent, path.name, str(path))
-    timed = read(".srt", ".vtt")
-    if timed is None or source.segments is not None:
-        return source
+    row: dict[str, Any] = {key: " ".join(text.split()) for key, text in texts.items() if text is not None}
+    timed, told = read(".srt", ".vtt"), read(".json")
     try:
-        return Source(**{**vars(source), "segments": parse_subtitles(timed)})
-    except ValueError as error:
-        raise UsageError(f"the subtitles of {path} cannot be used: {error}") from error
+        if timed is not None:
+            row["segments"] = [{**vars(segment), "start": segment.start_s, "end": segment.end_s}
+                               for segment in parse_subtitles(timed)]  # fmt: skip
+        return row if told is None else row | dict(json.loads(told))
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"what lies beside {path} cannot be used: {error}") from error
 
 
 def _segment(row: Mapping[str, Any]) -> Segment:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from unison_core.config import Preset
 from unison_core.errors import UsageError
@@ -24,7 +24,8 @@ from unison_core.training.shard_format import (
 )
 from unison_core.types import CaptionFeatures, TextInputs
 
-Fields = dict[str, Tensor]
+Arrays = dict[str, np.ndarray]
+"""A clip's row of every field."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class FieldSettings:
     preset: Preset | None = None
     where: str = ""
 
-    def fields(self, key: str, tensors: Mapping[str, Tensor]) -> Fields:
+    def fields(self, key: str, tensors: Mapping[str, np.ndarray]) -> Arrays:
         """One clip's row of every field. Raises UsageError where it does not fit."""
         missing = [s for s in self.streams if s not in tensors]
         if self.preset is not None:
@@ -56,14 +57,14 @@ class FieldSettings:
         return {
             **{s: tensors[s] for s in self.streams},
             **self._captions(key, tensors),
-            PHONEME_IDS: padded(tensors[PHONEME_IDS], self.phoneme_length, torch.long),
-            PHONEME_WEIGHTS: padded(tensors[PHONEME_WEIGHTS], self.phoneme_length, torch.float),
+            PHONEME_IDS: padded(tensors[PHONEME_IDS], self.phoneme_length, np.int64),
+            PHONEME_WEIGHTS: padded(tensors[PHONEME_WEIGHTS], self.phoneme_length, np.float32),
             **{name: tensors[name] for name in (SPAN, STATIC, VOICE)},
         }
 
-    def _captions(self, key: str, tensors: Mapping[str, Tensor]) -> Fields:
+    def _captions(self, key: str, tensors: Mapping[str, np.ndarray]) -> Arrays:
         if not self.external:
-            return {CAPTION_IDS: padded(tensors[CAPTION_IDS], self.caption_length, torch.long)}
+            return {CAPTION_IDS: padded(tensors[CAPTION_IDS], self.caption_length, np.int64)}
         if CAPTION_VIDEO not in tensors:
             raise UsageError(
                 f"clip {key} in {self.where} has no caption features, which this preset takes: prepare with a model "
@@ -71,12 +72,13 @@ class FieldSettings:
             )
         return {CAPTION_VIDEO: self._lengthened(tensors[CAPTION_VIDEO]), CAPTION_AUDIO: tensors[CAPTION_AUDIO]}
 
-    def _lengthened(self, features: Tensor) -> Tensor:
-        return pad(features, (0, 0, 0, self.caption_length - len(features)))
+    def _lengthened(self, features: np.ndarray) -> np.ndarray:
+        return np.pad(features, ((0, self.caption_length - len(features)), (0, 0)))
 
-    def unsaid(self, tensors: Mapping[str, Tensor], device: torch.device) -> CaptionFeatures:
+    def unsaid(self, tensors: Mapping[str, np.ndarray], device: torch.device) -> CaptionFeatures:
         """What the encoders say of an empty caption, one row."""
-        return _features(self._lengthened(tensors[CAPTION_VIDEO])[None], tensors[CAPTION_AUDIO][None], device)
+        video, audio = self._lengthened(tensors[CAPTION_VIDEO]), tensors[CAPTION_AUDIO]
+        return _features(torch.from_numpy(video)[None], torch.from_numpy(audio)[None], device)
 
 
 def make_batch(
@@ -110,10 +112,10 @@ def _features(video: Tensor, audio: Tensor, device: torch.device) -> CaptionFeat
     return CaptionFeatures(video=video.to(device).float(), audio=heard, audio_mean=heard.mean(dim=1))
 
 
-def padded(values: Tensor, length: int, dtype: torch.dtype) -> Tensor:
+def padded(values: np.ndarray, length: int, dtype: type) -> np.ndarray:
     """Values, continued by zeros; raises UsageError where there are more than `length`."""
     if len(values) > length:
         raise UsageError(f"a prompt has {len(values)} tokens, more than the {length} that training pads to")
-    row = torch.zeros(length, dtype=dtype)
+    row: np.ndarray = np.zeros(length, dtype)
     row[: len(values)] = values
     return row

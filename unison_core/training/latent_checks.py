@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from unison_core.config import Preset
 from unison_core.errors import UsageError
@@ -15,7 +14,7 @@ AGAIN = "run unison prepare again"
 
 
 def check_clip(
-    key: str, where: str, tensors: Mapping[str, Tensor], frames: int, streams: Sequence[str], preset: Preset
+    key: str, where: str, tensors: Mapping[str, np.ndarray], frames: int, streams: Sequence[str], preset: Preset
 ) -> None:
     """Raise UsageError unless a clip's latents are there and have the shapes that the preset gives them."""
     timing = preset.timing
@@ -65,7 +64,7 @@ def _video_latents(timing: Any, frames: int) -> int:
         return -1
 
 
-def _made(tensors: Mapping[str, Tensor]) -> str:
+def _made(tensors: Mapping[str, np.ndarray]) -> str:
     if VIDEO not in tensors:
         return "if it was made with --no-video, it serves stage 1 alone"
     return "it was made for a model with other streams (--with-mix)"

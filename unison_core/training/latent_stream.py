@@ -4,13 +4,15 @@ A batch depends on nothing but the generator that it is drawn with, so there is 
 read any clip, whatever the number of processes and shards.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from unison_core.errors import UsageError
-from unison_core.training.clip_fields import Fields, FieldSettings, make_batch
+from unison_core.training.clip_fields import Arrays, FieldSettings, make_batch
 from unison_core.training.latent_checks import check_same
 from unison_core.training.objective import LatentBatch
 from unison_core.training.reference_pairs import ReferencePairs, Speakers, draw_partners, draw_stretch
@@ -68,10 +70,20 @@ class LatentStream:
         chosen = [int(rows[i]) for i in drawn]
         clips = list(self._threads.map(self._clip, chosen))
         reference = self._reference(frames, drawn, generator) if self._pairs.probability else None
-        batch = {name: torch.stack([clip[name] for clip in clips]) for name in clips[0] if name != VOICE}
+        batch = {name: self._stacked(name, clips) for name in clips[0] if name != VOICE}
         return make_batch(
             batch, frames, self._settings.streams, self._device, reference=reference, unsaid=self._unsaid
         )  # fmt: skip
+
+    def _stacked(self, name: str, clips: Sequence[Arrays]) -> Tensor:
+        rows = [clip[name] for clip in clips]
+        other = next((row.shape for row in rows if row.shape != rows[0].shape), None)
+        if other is not None:
+            raise UsageError(
+                f"clips of one length in {self._folder} have {name} of shapes {rows[0].shape} and {other}: "
+                "prepare one --size"
+            )
+        return torch.from_numpy(np.stack(rows))
 
     def _reference(self, frames: int, drawn: list[int], generator: torch.Generator) -> Tensor | None:
         """Reference latents `(B, R, C)`, or None for a batch without; other clips' pictures are not read."""
@@ -83,22 +95,26 @@ class LatentStream:
         if partners is None:
             return None
         heard = list(self._threads.map(self._sound, [int(rows[i]) for i in partners]))
-        speech, spans = (torch.stack([clip[name] for clip in heard]) for name in (SPEECH, SPAN))
+        speech, spans = (torch.from_numpy(np.stack([clip[name] for clip in heard])) for name in (SPEECH, SPAN))
         stretch = draw_stretch(self._pairs, spans, speech.shape[1], self._latent_rate_hz, generator)
         return speech[torch.arange(len(partners))[:, None], stretch]
 
-    def _clip(self, row: int) -> Fields:
-        tensors = self._sound(row)
-        if VIDEO in self._settings.streams and self._index["video"][row, 0] >= 0:
-            tensors |= self._member("video", row)
-        return self._settings.fields(f"{row}", tensors)
+    def _clip(self, row: int) -> Arrays:
+        """A clip by one request: its members lie next to each other."""
+        offset, size = self._index["sound"][row].tolist()
+        start, length = self._index["video"][row].tolist()
+        with_video = VIDEO in self._settings.streams and start > offset
+        data = self._read(row, offset, start + length - offset if with_video else size)
+        arrays = parse(data)
+        if with_video:
+            arrays |= parse(data, start - offset)
+        return self._settings.fields(f"{row}", arrays)
 
-    def _sound(self, row: int) -> Fields:
-        return self._member("sound", row)
+    def _sound(self, row: int) -> Arrays:
+        return parse(self._read(row, *self._index["sound"][row].tolist()))
 
-    def _member(self, kind: str, row: int) -> Fields:
-        offset, size = self._index[kind][row].tolist()
-        return parse(self._folder.read(self._names[self._index["shard"][row]], offset, size))
+    def _read(self, row: int, offset: int, size: int) -> bytearray:
+        return self._folder.read(self._names[self._index["shard"][row]], offset, size)
 
     def _check(self) -> None:
         """A clip of every length must fit the model; the first and the last shard must come from the same codecs."""

@@ -60,6 +60,21 @@ class ShardFolder:
         """A shard, for reading."""
         return cast(BinaryIO, self._guarded(lambda: self._files.open(path, "rb")))
 
+    def read_whole(self, path: str, memory: bytearray) -> tuple[bytearray, int]:
+        """A shard in `memory`, which is replaced where it is too small, and its size."""
+        with self.open(path) as file:
+            size = int(file.seek(0, 2))
+            file.seek(0)
+            if len(memory) < size:
+                memory = bytearray(size)
+            done, view = 0, memoryview(memory)[:size]
+            while done < size:
+                count = self._guarded(lambda: file.readinto(view[done:]))  # type: ignore[attr-defined]  # noqa: B023
+                if not count:
+                    raise UsageError(f"{path} ends early: remove it and run unison prepare again")
+                done += count
+        return memory, size
+
     def read(self, name: str, offset: int, size: int) -> bytearray:
         """Some bytes of a shard, by one request."""
         data = self._guarded(lambda: self._files.cat_file(f"{self._root}/{name}", start=offset, end=offset + size))

@@ -14,7 +14,7 @@ import json
 import os
 import struct
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
@@ -22,8 +22,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import safetensors.numpy
-import torch
-from torch import Tensor
 
 from unison_core.errors import UsageError
 from unison_core.training.reference_pairs import NOBODY
@@ -32,12 +30,17 @@ from unison_core.types import VIDEO
 FORMAT = 2
 HEADER, UNSAID = "__shard__", "__unsaid__"
 SOUND_SUFFIX, VIDEO_SUFFIX, META_SUFFIX = ".safetensors", ".video.safetensors", ".json"
-DTYPES = {"F16": torch.float16, "F32": torch.float32, "I32": torch.int32, "I64": torch.int64, "BOOL": torch.bool}
+DTYPES = {name: np.dtype(kind) for name, kind in
+          {"F16": "<f2", "F32": "<f4", "I32": "<i4", "I64": "<i8", "BOOL": "?"}.items()}  # fmt: skip
 """What members hold, by safetensors' names."""
 FRAMES, STATIC, VOICE, SPAN = "frames", "static", "voice", "span_s"
 CAPTION_VIDEO, CAPTION_AUDIO = "caption_video", "caption_audio"
 """Features of frozen caption encoders: the video branch's without the zeros that pad them, the audio branch's."""
 CAPTION_IDS, PHONEME_IDS, PHONEME_WEIGHTS = "caption_ids", "phoneme_ids", "phoneme_weights"
+
+
+Member = tuple[str, tuple[int, int]]
+"""A tar's member: its name, and where its data lie (offset, bytes)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,23 +127,54 @@ def write_shard(
 
 def read_contents(file: BinaryIO, name: str) -> Contents:
     """The table of contents of an opened shard; raises UsageError where it is damaged or of another format."""
+
+    def members() -> Iterator[Member]:
+        with tarfile.open(fileobj=file, mode="r:") as tar:
+            for member in tar:
+                yield member.name, (member.offset_data, member.size)
+
+    def read(place: tuple[int, int]) -> bytes:
+        file.seek(place[0])
+        return file.read(place[1])
+
+    return _contents(members(), read, name)
+
+
+def contents_of(memory: memoryview, name: str) -> Contents:
+    """The same of a shard in memory: no file is touched, so a thread that does this never waits for another one."""
+
+    def members() -> Iterator[Member]:
+        position, block = 0, tarfile.BLOCKSIZE
+        while True:
+            header = bytes(memory[position : position + block])
+            if header == bytes(block):
+                return
+            member = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
+            end = position + block + member.size
+            if end > len(memory):
+                raise tarfile.ReadError("unexpected end of data")
+            yield member.name, (position + block, member.size)
+            position = position + block - -member.size // block * block
+
+    return _contents(members(), lambda place: bytes(memory[place[0] : sum(place)]), name)
+
+
+def _contents(members: Iterable[Member], read: Callable[[tuple[int, int]], bytes], name: str) -> Contents:
     places: dict[str, tuple[int, int]] = {}
     found: dict[str, dict[str, tuple[int, int]]] = {}
     try:
-        with tarfile.open(fileobj=file, mode="r:") as tar:
-            for member in tar:
-                place = (member.offset_data, member.size)
-                if member.name in (HEADER, UNSAID):
-                    places[member.name] = place
-                    continue
-                key, dot, suffix = member.name.partition(".")
-                found.setdefault(key, {})[dot + suffix] = place
-        told = json.loads(read_at(file, places[HEADER])) if HEADER in places else {}
+        for member, place in members:
+            if member in (HEADER, UNSAID):
+                places[member] = place
+                continue
+            key, dot, suffix = member.partition(".")
+            found.setdefault(key, {})[dot + suffix] = place
+        told = json.loads(read(places[HEADER])) if HEADER in places else {}
     except (tarfile.TarError, OSError, json.JSONDecodeError) as error:
         raise UsageError(f"shard {name} is damaged ({error}): remove it and prepare again") from error
     if told.get("format") != FORMAT:
         raise UsageError(f"shard {name} is of another version of unison: remove it and prepare again")
-    cut = [key for key, members in found.items() if SOUND_SUFFIX not in members]
+    cut = [key for key, parts in found.items() if SOUND_SUFFIX not in parts]
     if cut:
         raise UsageError(f"shard {name} is damaged (clip {cut[0]} is incomplete): remove it and prepare again")
     info = ShardInfo(**{**told, "codecs": tuple(told.get("codecs", ()))})
@@ -148,42 +182,20 @@ def read_contents(file: BinaryIO, name: str) -> Contents:
     return Contents(info=info, entries=tuple(entries), unsaid=places.get(UNSAID))
 
 
-def read_at(file: BinaryIO, place: tuple[int, int]) -> bytes:
-    """The bytes of a member."""
-    file.seek(place[0])
-    return file.read(place[1])
-
-
-def read_into(file: BinaryIO, place: tuple[int, int], buffer: memoryview) -> None:
-    """The bytes of a member into memory that is there already; raises UsageError at an early end of the file."""
-    file.seek(place[0])
-    done = 0
-    while done < place[1]:
-        count = file.readinto(buffer[done:])  # type: ignore[attr-defined]  # every binary file has it
-        if not count:
-            raise UsageError(f"{getattr(file, 'name', 'a shard')} ends early: remove it and prepare again")
-        done += count
-
-
-def parse(buffer: bytearray | bytes, start: int = 0) -> dict[str, Tensor]:
-    """Tensors of the safetensors member that begins at `start`, without a copy: they live as long as `buffer` does.
+def parse(buffer: bytearray | bytes, start: int = 0) -> dict[str, np.ndarray]:
+    """Arrays of the safetensors member that begins at `start`, without a copy: they live as long as `buffer` does.
 
     The safetensors package copies every tensor; the new memory costs more than reading the file does.
     """
     (length,) = struct.unpack_from("<Q", buffer, start)
     base = start + 8 + length
-    table = json.loads(bytes(memoryview(buffer)[start + 8 : base]))
-    tensors = {}
-    for name, told in table.items():
+    arrays = {}
+    for name, told in json.loads(bytes(memoryview(buffer)[start + 8 : base])).items():
         low, high = told["data_offsets"]
         dtype = DTYPES[told["dtype"]]
-        flat = (
-            torch.frombuffer(buffer, dtype=dtype, count=(high - low) // dtype.itemsize, offset=base + low)
-            if high > low
-            else torch.empty(0, dtype=dtype)
-        )
-        tensors[name] = flat.view(told["shape"])
-    return tensors
+        flat = np.frombuffer(buffer, dtype, (high - low) // dtype.itemsize, base + low)
+        arrays[name] = flat.reshape(told["shape"])
+    return arrays
 
 
 def read_shard(path: Path) -> Iterator[Sample]:

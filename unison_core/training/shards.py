@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from unison_core.ahead import ahead
 from unison_core.config import Preset
 from unison_core.errors import UsageError
-from unison_core.training.clip_fields import Fields, FieldSettings, make_batch
+from unison_core.training.clip_fields import Arrays, FieldSettings, make_batch
 from unison_core.training.latent_checks import check_same
 from unison_core.training.objective import LatentBatch
 from unison_core.training.reference_pairs import ReferencePairs, Speakers, draw_partners, draw_stretch
@@ -29,10 +30,8 @@ from unison_core.training.shard_format import (
     STATIC,
     VOICE,
     ShardInfo,
+    contents_of,
     parse,
-    read_at,
-    read_contents,
-    read_into,
 )
 from unison_core.types import SPEECH, STREAMS, VIDEO, CaptionFeatures
 
@@ -41,13 +40,14 @@ READERS = 4
 GROWTH = 1.25
 """A full bucket is made this much larger, so that clips which arrive one by one are not copied each time."""
 
+
 @dataclass(frozen=True, kw_only=True)
 class LoadedShard:
-    """Clips of one shard by frames; their tensors lie in `memory`, which is used again for another shard."""
+    """Clips of one shard by frames; their arrays lie in `memory`, which is used again for another shard."""
 
     info: ShardInfo
-    unsaid: Fields | None
-    clips: Mapping[int, Sequence[Fields]]
+    unsaid: Arrays | None
+    clips: Mapping[int, Sequence[Arrays]]
     memory: bytearray
 
 
@@ -56,16 +56,19 @@ class Staging:
 
     def __init__(self, device: torch.device) -> None:
         self._pinned = device.type == "cuda"
-        self._flat: Fields = {}
+        self._flat: dict[str, Tensor] = {}
 
-    def stack(self, name: str, rows: Sequence[Tensor]) -> Tensor:
+    def stack(self, name: str, rows: Sequence[np.ndarray]) -> Tensor:
         """Rows as one tensor, valid until the next call for `name`."""
         shape = (len(rows), *rows[0].shape)
         count = math.prod(shape)
         held = self._flat.get(name)
         if held is None or len(held) < count:
-            held = self._flat[name] = torch.empty(count, dtype=rows[0].dtype, pin_memory=self._pinned)
-        return torch.stack(list(rows), out=held[:count].view(shape))
+            kind = torch.from_numpy(np.empty(0, rows[0].dtype)).dtype
+            held = self._flat[name] = torch.empty(count, dtype=kind, pin_memory=self._pinned)
+        stacked = held[:count].view(shape)
+        np.stack(rows, out=stacked.numpy())
+        return stacked
 
 
 class Bucket:
@@ -73,24 +76,26 @@ class Bucket:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self.fields: Fields = {}
+        self._shapes: Mapping[str, tuple[int, ...]] = {}
+        self.fields: dict[str, Tensor] = {}
         self.count = 0
 
-    def append(self, rows: Sequence[Fields], staging: Staging, more: float = 0.0) -> None:
+    def append(self, rows: Sequence[Arrays], staging: Staging, more: float = 0.0) -> None:
         """Add rows; what was handed out before stays valid. `more`: how many times as many are still to come."""
         room = len(self.fields[STATIC]) if self.fields else 0
         total = self.count + len(rows)
-        for name, x in (self.fields or rows[0]).items():
-            other = next((row[name].shape for row in rows if row[name].shape != x.shape[bool(self.fields) :]), None)
+        shapes = self._shapes or {name: x.shape for name, x in rows[0].items()}
+        for name, shape in shapes.items():
+            other = next((row[name].shape for row in rows if row[name].shape != shape), None)
             if other is not None:
-                sizes = f"{tuple(x.shape[bool(self.fields) :])} and {tuple(other)}"
-                raise UsageError(f"clips of one length have {name} of shapes {sizes}: prepare them with one --size")
-        if total > room:
-            room = max(int(total * (1 + more)), int(room * GROWTH))
-            self.fields = {name: self._grown(name, x, room) for name, x in rows[0].items()}
-        for name, held in self.fields.items():
-            held[self.count : total].copy_(staging.stack(name, [row[name] for row in rows]))
-        self.count = total
+                raise UsageError(f"clips of one length have {name} of shapes {shape} and {other}: prepare one --size")
+        room = room if total <= room else max(int(total * (1 + more)), int(room * GROWTH))
+        for name in shapes:
+            stacked = staging.stack(name, [row[name] for row in rows])
+            if not self._shapes or room > len(self.fields[name]):
+                self.fields = {**self.fields, name: self._grown(name, stacked[0], room)}
+            self.fields[name][self.count : total].copy_(stacked)
+        self._shapes, self.count = shapes, total
 
     def _grown(self, name: str, like: Tensor, room: int) -> Tensor:
         grown = torch.empty(room, *like.shape, dtype=like.dtype, device=self._device)
@@ -181,7 +186,9 @@ class LatentPool:
             rows, chosen, self._settings.streams, self._device, reference=reference, unsaid=self._unsaid
         )  # fmt: skip
 
-    def _reference(self, frames: int, bucket: Fields, drawn: list[int], generator: torch.Generator) -> Tensor | None:
+    def _reference(
+        self, frames: int, bucket: Mapping[str, Tensor], drawn: list[int], generator: torch.Generator
+    ) -> Tensor | None:
         """Reference latents `(B, R, C)`, or None for a batch without."""
         held = len(bucket[VOICE])
         if frames not in self._speakers or self._speakers[frames][0] != held:
@@ -227,28 +234,16 @@ class LatentPool:
         return ahead(self._load, paths, depth=READERS)
 
     def _load(self, path: str) -> LoadedShard:
-        clips: dict[int, list[Fields]] = defaultdict(list)
-        memory = self._memory.get()
+        """One read, and then arrays where the bytes lie: what a thread does here gives up the interpreter only once,
+        since every time costs it a wait for a training that is busy with Python."""
+        clips: dict[int, list[Arrays]] = defaultdict(list)
+        memory, size = self._folder.read_whole(path, self._memory.get())
+        contents = contents_of(memoryview(memory)[:size], path)
         with_video = VIDEO in self._settings.streams
-        with self._folder.open(path) as file:
-            contents = read_contents(file, path)
-            entries = contents.entries
-            unsaid = parse(bytearray(read_at(file, contents.unsaid))) if contents.unsaid else None
-            wanted = [[entry.sound, *([entry.video] if with_video and entry.video else [])] for entry in entries]
-            needed = sum(_aligned(size) for places in wanted for _, size in places)
-            if len(memory) < needed:
-                memory = bytearray(needed)
-            view, end = memoryview(memory), 0
-            for entry, places in zip(entries, wanted, strict=True):
-                tensors: Fields = {}
-                for place in places:
-                    read_into(file, place, view[end : end + place[1]])
-                    tensors |= parse(memory, end)
-                    end += _aligned(place[1])
-                clips[int(tensors[FRAMES])].append(self._settings.fields(entry.key, tensors))
+        for entry in contents.entries:
+            arrays = parse(memory, entry.sound[0])
+            if with_video and entry.video:
+                arrays |= parse(memory, entry.video[0])
+            clips[int(arrays[FRAMES])].append(self._settings.fields(entry.key, arrays))
+        unsaid = parse(bytearray(memory[slice(contents.unsaid[0], sum(contents.unsaid))])) if contents.unsaid else None
         return LoadedShard(info=contents.info, unsaid=unsaid, clips=clips, memory=memory)
-
-
-def _aligned(size: int) -> int:
-    """Bytes that a member takes in memory: tensors begin at multiples of eight."""
-    return -(-size // 8) * 8
