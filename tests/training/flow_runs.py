@@ -7,6 +7,7 @@ import numpy as np
 import yaml
 
 from unison_core.config import Preset, from_mapping, to_mapping
+from unison_core.preparation.records import PartRecord, ShardRecord, check_settings, write_index, write_record
 from unison_core.training.flow_training import FlowTrainingConfig
 from unison_core.training.shard_format import Sample, ShardInfo, write_shard
 from unison_core.types import SFX, SPEECH, VIDEO
@@ -15,9 +16,14 @@ FRAMES = 25
 
 
 def write_latents(folder: Path, preset: Preset, count: int = 12, *, seed: int = 0, codec: str = "") -> Path:
-    """A shard of `count` random clips."""
+    """A shard of `count` random clips, with its index."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_shard(folder / "a.tar", [_clip(preset, seed * 1000 + i) for i in range(count)], ShardInfo(codec=codec))
+    clips = [_clip(preset, seed * 1000 + i) for i in range(count)]
+    entries = write_shard(folder / "a.tar", clips, ShardInfo(codec=codec))
+    record = PartRecord(digest="", shards=[ShardRecord.of(folder / "a.tar", clips, entries)])
+    check_settings(folder, ShardInfo(codec=codec), {})
+    write_record(folder, "a", record)
+    write_index(folder)
     return folder
 
 

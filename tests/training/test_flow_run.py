@@ -93,6 +93,11 @@ def test_kill_9_at_any_moment_costs_nothing(whole, tmp_path, tiny_preset):
     assert rows(tmp_path / "run") == rows(whole / "run")
 
 
+def test_a_stream_read_ahead_is_the_pool_in_another_place(whole, tmp_path, tiny_preset):
+    train_flow(config(tmp_path, tiny_preset, data={"shards": str(whole / "latents"), "source": "stream", "ahead": 3}))
+    assert rows(tmp_path / "run") == rows(whole / "run")
+
+
 def test_bad_steps_are_skipped_counted_and_end_a_hopeless_run(whole, tmp_path, tiny_preset):
     settings = config(tmp_path, tiny_preset, data={"shards": str(whole / "latents")}, steps=6)
     run = FlowRun(settings, tiny_preset)

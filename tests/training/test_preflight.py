@@ -44,6 +44,8 @@ def test_missing_and_empty_folders(root, tiny_preset):
 def test_files_that_are_no_shards(root, tiny_preset):
     shard = root / "latents" / "a.tar"
     shard.write_bytes(shard.read_bytes()[:5000])
+    refused("its index says", root, tiny_preset)
+    (root / "latents" / "index.npz").unlink()
     refused("is damaged", root, tiny_preset)
     shard.write_text("nothing of the kind")
     refused("damaged|another version", root, tiny_preset)
@@ -58,10 +60,12 @@ def test_latents_of_another_preset(root, tiny_preset):
 def test_latents_of_other_codecs(root, tiny_preset, tiny_folder):
     own = codec_fingerprint(tiny_folder)
     assert own == codec_fingerprint(tiny_folder)
-    write_latents(root / "latents", tiny_preset, 3, codec="0123456789abcdef")
-    refused(f"made by codecs 0123456789abcdef, but .* holds {own}", root, tiny_preset, codecs=str(tiny_folder))
-    write_latents(root / "latents", tiny_preset, 3, codec=own)
-    train_flow(config(root, tiny_preset, codecs=str(tiny_folder), steps=1))
+    other, same = (
+        {"shards": str(write_latents(root / codec, tiny_preset, 3, codec=codec))} for codec in ("0123abcd", own)
+    )
+    told = f"made by codecs 0123abcd, but .* holds {own}"
+    refused(told, root, tiny_preset, codecs=str(tiny_folder), data=other)
+    train_flow(config(root, tiny_preset, codecs=str(tiny_folder), data=same, steps=1))
 
 
 def test_another_codec_has_another_fingerprint(tmp_path, tiny_folder):

@@ -92,6 +92,11 @@ class Checkpoints:
             raise UnisonError(f"no checkpoint in {self.folder} is whole; move the folder away to start anew")
         return None
 
+    def at(self, step: int) -> Checkpoint:
+        """The checkpoint of a step, unverified: another process has looked."""
+        folder = self.folder / f"step-{step:08d}"
+        return Checkpoint(folder, json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+
     def save(
         self, step: int, processes: int, state: Any, own: Callable[[Path], None], meet: Callable[[], None], *,
         main: bool, figures: Mapping[str, float] | None = None,

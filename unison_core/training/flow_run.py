@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedType, broadcast, set_seed
+from accelerate.utils import DistributedType, broadcast, broadcast_object_list, set_seed
 from torch import Tensor
 
 from unison_core.config import Preset
@@ -21,7 +21,7 @@ from unison_core.errors import UnisonError, UsageError
 from unison_core.training.ahead import Ahead
 from unison_core.training.backward import Backward
 from unison_core.training.batching import BatchPlan, plan_batch
-from unison_core.training.checkpoints import Checkpoints, write_own
+from unison_core.training.checkpoints import Checkpoint, Checkpoints, write_own
 from unison_core.training.clock import Clock, set_learning_rate
 from unison_core.training.ema import EMA
 from unison_core.training.figures import Figures, figures
@@ -263,6 +263,8 @@ class FlowRun:
             self.clock.step, processes, state, lambda folder: write_own(folder, process, processes, own),
             self.accelerator.wait_for_everyone, main=self.main, figures=figures,
         )  # fmt: skip
+        if processes > 1:  # all must know whether it is there
+            written = bool(broadcast(torch.tensor(int(written), device=self.accelerator.device)))
         self._export()
         self.saved = time.monotonic()
         self._saved_step = self.clock.step if written else 0
@@ -286,10 +288,8 @@ class FlowRun:
 
     def _resume(self) -> None:
         """Go on from the newest whole checkpoint; the log forgets what came after it."""
-        found = self.checkpoints.latest()
+        found = self._newest()
         if found is None:
-            if (self.out / "checkpoint.pt").is_file():
-                raise UnisonError(f"{self.out}/checkpoint.pt is of an older version: move it away to start anew")
             return
         try:
             state = found.state()
@@ -309,6 +309,24 @@ class FlowRun:
             raise UnisonError(f"cannot resume from {found.folder} ({cause}): it is of another configuration") from error
         self._saved_step = self.clock.step
         self.log.rewind(self.clock.step)
+
+    def _newest(self) -> Checkpoint | None:
+        """The newest whole checkpoint; the main process verifies it for all."""
+        answer: list[tuple[int | None, str]] = [(None, "")]
+        if self.main:
+            try:
+                found = self.checkpoints.latest()
+                if found is None and (self.out / "checkpoint.pt").is_file():
+                    raise UnisonError(f"{self.out}/checkpoint.pt is of an older version: move it away to start anew")
+                answer = [(found.step if found else None, "")]
+            except UnisonError as error:
+                answer = [(None, str(error))]
+        if self.plan.processes > 1:
+            broadcast_object_list(answer)
+        step, failure = answer[0]
+        if failure:
+            raise UnisonError(failure)
+        return None if step is None else self.checkpoints.at(step)
 
     def _norm(self) -> float:
         """Gradient norm before clipping, the same in every process."""

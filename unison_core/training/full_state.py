@@ -87,13 +87,21 @@ class TrainingState:
 
     def __init__(self, model: nn.Module, shards: OptimizerShards) -> None:
         self.model, self.shards = model, shards
+        self._frozen: str | None = None
+
+    @property
+    def frozen(self) -> str:
+        """Fingerprint of what training does not change; computed once."""
+        if self._frozen is None:
+            self._frozen = frozen_fingerprint(self.model)
+        return self._frozen
 
     def state_dict(self) -> dict[str, Any]:
         """Whole trained parameters, buffers and optimizer state, and a fingerprint of what is frozen."""
         weights = {name: whole(self.shards.master(name, p)) for name, p in trained(self.model).items()}
         weights |= {name: whole(buffer) for name, buffer in self._buffers().items()}
         weights = {name: as_built(self.model, name, tensor) for name, tensor in weights.items()}
-        return {"weights": weights, "moments": self.shards.moments(), "frozen": frozen_fingerprint(self.model)}
+        return {"weights": weights, "moments": self.shards.moments(), "frozen": self.frozen}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Put it back; raises UnisonError where names, shapes or frozen weights are others."""
@@ -106,7 +114,7 @@ class TrainingState:
             there, here = weights[name].shape, tensor.shape
             if there != here and not there.numel() == here.numel() == 1:
                 raise UnisonError(f"{name} is {tuple(there)} there and {tuple(here)} here")
-        if state["frozen"] != frozen_fingerprint(self.model):
+        if state["frozen"] != self.frozen:
             raise UnisonError("frozen weights are not those that the run began with: init_from changed")
         with torch.no_grad():
             for name, tensor in own.items():
