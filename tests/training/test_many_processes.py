@@ -94,3 +94,23 @@ def test_in_bf16_shards_compute_what_one_process_does(kind, processes, alone, tm
     launch("one", file, processes=1)
     for ours, theirs in zip(figures(tmp_path / "many"), figures(tmp_path / "run"), strict=True):
         assert ours == pytest.approx(theirs, rel=3e-3)
+
+
+def test_processes_share_samples_and_the_held_out_loss(alone, tmp_path, tiny_preset, tiny_folder):
+    prompts = tmp_path / "prompts.jsonl"
+    rows = [{"id": f"p{i}", "caption": "A bell", "duration": 1.0, "seed": i} for i in range(3)]
+    prompts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    latents = str(alone / "latents")
+    settings = mapping(
+        tmp_path, tiny_preset, data={"shards": latents}, steps=2, codecs=str(tiny_folder),
+        samples={"prompts": str(prompts), "every": 2, "metrics": ["loudness"]},
+        held_out={"shards": latents, "every": 2, "batches": 3},
+    )  # fmt: skip
+    file = tmp_path / "stage.yaml"
+    file.write_text(yaml.safe_dump(settings, sort_keys=False))
+    launch("fsdp2", file)
+    clips = tmp_path / "run" / "samples" / "step-00000002" / "clips"
+    assert all((clips / f"p{i}" / "video.mp4").is_file() for i in range(3))
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert any("held_out_loss" in row for row in log)
+    assert any(any(name.startswith("eval_") for name in row) for row in log)

@@ -239,7 +239,9 @@ class FlowRun:
         precision = "bf16" if self.config.precision == "bf16" else "auto"
         adapters = (str(self.exported),) if self.config.lora else ()
         model = self.exported if not self.config.lora else Path(str(self.config.init_from))
-        scores = make_samples(self.config.samples, model, out, str(self.accelerator.device), precision, adapters)
+        place = self.accelerator.device
+        device = "cpu" if place.type == "cpu" else str(place)
+        scores = make_samples(self.config.samples, model, out, device, precision, adapters)
         self._write({"step": self.clock.step, **{f"eval_{name}": value for name, value in scores.items()}})
 
     def _save_due(self) -> bool:
