@@ -74,11 +74,11 @@ def run(folder: Path, args: argparse.Namespace):  # type: ignore[no-untyped-def]
 def reading(shards: Path, source: str, args: argparse.Namespace) -> float:
     """Clips per second that training gets: a pool's until it is filled, a stream's by batches of 16."""
     from unison_core.pipelines.device import choose_device
-    from unison_core.preparation.run import PrepareRun, _model
+    from unison_core.preparation.run import PrepareRun, find_codecs
     from unison_core.training.latents import open_latents
     from unison_core.types import STREAMS
 
-    preset = _model(PrepareRun(codecs=args.codecs, out=shards, inputs=[shards]))[1]
+    preset = find_codecs(PrepareRun(codecs=args.codecs, out=shards, inputs=[shards]))[1]
     began = time.perf_counter()
     latents = open_latents(shards, choose_device(args.device), streams=STREAMS, preset=preset, source=source)
     if source == "pool":

@@ -94,7 +94,7 @@ def prepare(run: PrepareRun, progress: Callable[[int, int], None] = lambda done,
     share = Share.of_this_process()
     sources = _sources(run)
     check_writable(run.out, LEAST_FREE)
-    folder, preset = _model(run)
+    folder, preset = find_codecs(run)
     device = own_device(run.device, share)
     state = join_others(share, device)
     began, timings = time.perf_counter(), Timings()
@@ -136,7 +136,7 @@ def _sources(run: PrepareRun) -> Any:
     return list_sources(run.inputs, run.pattern, run.out)
 
 
-def _model(run: PrepareRun) -> tuple[Path, Preset]:
+def find_codecs(run: PrepareRun) -> tuple[Path, Preset]:
     """Folder of the codecs, and their preset; folders that hold codecs alone will do."""
     from unison_core.config import from_mapping, read_yaml
     from unison_core.weights.resolve import PRESET_FILE, resolve

@@ -36,7 +36,11 @@ from unison_core.training.shard_format import (
 from unison_core.types import SPEECH, STREAMS, VIDEO, CaptionFeatures
 
 READERS = 4
-"""Threads that read shards; each holds one shard, so this bounds host memory."""
+"""Threads that read shards; with `TOGETHER` this bounds host memory."""
+TOGETHER = 4
+"""Shards that are moved to the device together."""
+LARGE = 500
+"""Elements from which NumPy gives up the interpreter for every row that it copies; torch does for all rows at once."""
 GROWTH = 1.25
 """A full bucket is made this much larger, so that clips which arrive one by one are not copied each time."""
 
@@ -67,8 +71,10 @@ class Staging:
             kind = torch.from_numpy(np.empty(0, rows[0].dtype)).dtype
             held = self._flat[name] = torch.empty(count, dtype=kind, pin_memory=self._pinned)
         stacked = held[:count].view(shape)
-        np.stack(rows, out=stacked.numpy())
-        return stacked
+        if rows[0].size < LARGE:
+            np.stack(rows, out=stacked.numpy())
+            return stacked
+        return torch.stack([torch.from_numpy(row) for row in rows], out=stacked)
 
 
 class Bucket:
@@ -148,7 +154,7 @@ class LatentPool:
         self._seen: set[str] = set()
         self._staging = Staging(device)
         self._memory: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
-        for _ in range(READERS + 1):
+        for _ in range(READERS + 1 + TOGETHER):
             self._memory.put(bytearray())
         self._buckets: dict[int, Bucket] = {}
         self._lock = threading.Lock()
@@ -216,18 +222,30 @@ class LatentPool:
     def _scan(self) -> None:
         """Take in the shards that are new, in the order of their names."""
         found = self._folder.list()
-        fresh = sorted(set(found) - self._seen)
+        fresh, loaded = sorted(set(found) - self._seen), list[LoadedShard]()
         for path, shard in zip(fresh, self._load_all(fresh), strict=True):
             self._seen.add(path)
             self._info = self._info or shard.info
             check_same(self._info, shard.info, str(self._folder))
             if self._settings.external and self._unsaid is None and shard.unsaid is not None:
                 self._unsaid = self._settings.unsaid(shard.unsaid, self._device)
-            more = (len(found) - len(self._seen)) / len(self._seen)
-            with self._lock:
-                for frames, rows in shard.clips.items():
-                    self._buckets.setdefault(frames, Bucket(self._device)).append(rows, self._staging, more)
+            loaded.append(shard)
+            if len(loaded) == TOGETHER:
+                self._take(loaded, more=(len(found) - len(self._seen)) / len(self._seen))
+        self._take(loaded)
+
+    def _take(self, loaded: list[LoadedShard], more: float = 0.0) -> None:
+        """Move loaded shards to the device; `more`: how many times as many clips as are there are still to come."""
+        clips: dict[int, list[Arrays]] = defaultdict(list)
+        for shard in loaded:
+            for frames, rows in shard.clips.items():
+                clips[frames] += rows
+        with self._lock:
+            for frames, rows in clips.items():
+                self._buckets.setdefault(frames, Bucket(self._device)).append(rows, self._staging, more)
+        for shard in loaded:
             self._memory.put(shard.memory)
+        loaded.clear()
 
     def _load_all(self, paths: Sequence[str]) -> Iterator[LoadedShard]:
         """Every shard's clips in order; a few shards are read at a time."""
