@@ -31,7 +31,7 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
-	$(PIP) -e '.[dev,eval,corpus]'
+	$(PIP) -e '.[dev,eval,corpus,train]'
 	touch $@ $(VENV)/.installed
 
 $(BIN)/python:

@@ -124,6 +124,10 @@ Model = Annotated[
     str, typer.Option("--model", "-m", help="Bundled name, folder, or Hub id owner/name[@revision].",
                       rich_help_panel=RUN)
 ]  # fmt: skip
+Lora = Annotated[
+    list[str] | None, typer.Option("--lora", help="Adapter in peft's layout, with its strength if not 1; may be given "
+                                   "several times.", metavar="FILE[:SCALE]", rich_help_panel=RUN)
+]  # fmt: skip
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda[:i] or mps.", rich_help_panel=RUN)]
 Precision = Annotated[
     str, typer.Option("--precision", help="auto (bf16 where the device has it in hardware), bf16 or fp32.",

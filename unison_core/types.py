@@ -76,6 +76,13 @@ class CaptionFeatures:
         """Apply `function` to every field."""
         return CaptionFeatures(**{f.name: function(getattr(self, f.name)) for f in fields(self)})
 
+    def where(self, mask: Tensor, other: "CaptionFeatures") -> "CaptionFeatures":
+        """Own rows where the bool `mask` `(B,)` is True, the one row of `other` elsewhere."""
+        return CaptionFeatures(
+            **{f.name: torch.where(mask.view(-1, *[1] * (getattr(self, f.name).dim() - 1)), getattr(self, f.name),
+                                   getattr(other, f.name)) for f in fields(self)}
+        )  # fmt: skip
+
     def stack(self, other: "CaptionFeatures") -> "CaptionFeatures":
         """Rows of `self`, then rows of `other`."""
         return CaptionFeatures(
@@ -117,15 +124,20 @@ class TextInputs:
         """Copy to a device."""
         return self.map(lambda t: t.to(device, non_blocking=True))
 
-    def without(self, caption: Tensor, transcript: Tensor) -> "TextInputs":
+    def without(self, caption: Tensor, transcript: Tensor, unsaid: CaptionFeatures | None = None) -> "TextInputs":
         """Withhold the caption and the transcript of the rows that the bool masks `(B,)` mark.
 
-        Features of frozen encoders have no withheld state: theirs is what the encoders say of an empty caption.
+        Features of frozen encoders have no withheld state: theirs is `unsaid`, one row, what the encoders say of an
+        empty caption.
         """
-        if self.captions is not None and caption.any():
+        captions = self.captions
+        if captions is not None and unsaid is not None:
+            captions = captions.where(~caption, unsaid)
+        elif captions is not None and caption.any():
             raise ValueError("a caption with features is withheld by the features of an empty one")
         return replace(
             self,
+            captions=captions,
             caption_ids=torch.where(caption[:, None], 0, self.caption_ids),
             phoneme_mask=self.phoneme_mask & ~transcript[:, None],
             dropped=self.dropped | transcript,

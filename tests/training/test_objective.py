@@ -40,7 +40,7 @@ class Knowing:
     def encode(self, text, frames, *, with_video=True, reference=None):
         self.text = text
 
-    def __call__(self, x, sigmas, conditions):
+    def __call__(self, x, sigmas, conditions, *, gates=None):
         self.sigmas, self.noisy = sigmas, x
         out = {}
         for s in x:

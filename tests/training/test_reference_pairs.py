@@ -83,7 +83,7 @@ def test_the_objective_hands_it_on_and_counts_no_loss_for_it(folder):
         def encode(self, text, frames, *, with_video, reference):
             self.reference = reference
 
-        def __call__(self, x, sigmas, conditions):
+        def __call__(self, x, sigmas, conditions, *, gates=None):
             return {s: torch.zeros_like(v) for s, v in x.items()}
 
     model = Model()

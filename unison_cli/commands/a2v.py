@@ -34,6 +34,7 @@ def a2v(
     duck: options.Duck = 0.0,
     lufs: options.Lufs = None,
     model: options.Model = "unison-nano",
+    lora: options.Lora = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     memory: options.Memory = "auto",
@@ -72,6 +73,6 @@ def a2v(
     )  # fmt: skip
     run = Run(
         model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview,
-        memory=memory, parallel=parallel, compile=compile, fp8=fp8,
+        memory=memory, parallel=parallel, compile=compile, fp8=fp8, loras=tuple(lora or ()),
     )  # fmt: skip
     make_clips("a2v", request, run, prompts, out, Output(json=json, quiet=quiet, debug=debug))

@@ -29,6 +29,7 @@ def generate(
     duck: options.Duck = 0.0,
     lufs: options.Lufs = None,
     model: options.Model = "unison-nano",
+    lora: options.Lora = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     memory: options.Memory = "auto",
@@ -61,7 +62,7 @@ def generate(
     )  # fmt: skip
     run = Run(
         model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview,
-        gates=gates, memory=memory, parallel=parallel, compile=compile, fp8=fp8,
+        gates=gates, memory=memory, parallel=parallel, compile=compile, fp8=fp8, loras=tuple(lora or ()),
     )  # fmt: skip
     output = Output(json=json, quiet=quiet, debug=debug)
     if dry_run:

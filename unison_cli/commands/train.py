@@ -41,10 +41,20 @@ def train(
     debug: options.Debug = False,
 ) -> None:
     """Train what a configuration says; prints where the result is."""
+    from unison_cli.failures import exit_code
+    from unison_core.errors import UnisonError
+    from unison_core.pipelines.processes import world
     from unison_core.training.stages import run
 
-    result = run(config, overrides or [])
-    Output(json=json, quiet=quiet).result({"result": str(result)}, str(result))
+    first = world().first
+    try:
+        result = run(config, overrides or [])
+    except UnisonError as error:
+        if first:
+            raise
+        raise typer.Exit(exit_code(error)) from error  # the first process tells of it
+    if first:
+        Output(json=json, quiet=quiet).result({"result": str(result)}, str(result))
 
 
 train_app.command("init")(init)

@@ -31,6 +31,7 @@ def v2a(
     duck: options.Duck = 0.0,
     lufs: options.Lufs = None,
     model: options.Model = "unison-nano",
+    lora: options.Lora = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     memory: options.Memory = "auto",
@@ -68,6 +69,6 @@ def v2a(
     )  # fmt: skip
     run = Run(
         model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview,
-        memory=memory, parallel=parallel, compile=compile, fp8=fp8,
+        memory=memory, parallel=parallel, compile=compile, fp8=fp8, loras=tuple(lora or ()),
     )  # fmt: skip
     make_clips("v2a", request, run, prompts, out, Output(json=json, quiet=quiet, debug=debug))

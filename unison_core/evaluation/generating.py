@@ -16,7 +16,9 @@ CLIPS = "clips"
 
 
 def generate_items(items: Sequence[Item], request: "EvalRequest", watcher: "Watcher", rank: int = 0) -> None:
-    """Make the clips of `items` in `out/clips/<id>`; what is there is kept, and what fails is told of and not scored.
+    """Make the clips of `items` in `out/clips/<id>`, of several processes each its share.
+
+    What is there is kept, and what fails is told of and not scored.
 
     Raises:
         UsageError: an item has neither caption nor transcript; or the model is not there.
@@ -27,7 +29,8 @@ def generate_items(items: Sequence[Item], request: "EvalRequest", watcher: "Watc
     prompts = request.out / ("prompts.jsonl" if rank == 0 else f"prompts.{rank}.jsonl")
     prompts.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     run = Run(
-        model=request.model, device=request.device, precision=request.precision, offline=request.offline, gates=True
+        model=request.model, device=request.device, precision=request.precision, offline=request.offline, gates=True,
+        loras=request.loras,
     )
     base = GenerateRequest(steps=request.steps)
     for item in generate_prompts(str(prompts), base, run, request.out / CLIPS, watcher):

@@ -62,6 +62,7 @@ class EvalRequest:
         weights: folder of learned metrics' weights. offline: never use the network.
         device, precision: of models. jobs: processes of weight-free metrics; None takes one a core.
         page: write index.html.
+        loras: adapters on the model, as `generate --lora` takes them.
     """
 
     source: Path | None = None
@@ -79,6 +80,7 @@ class EvalRequest:
     precision: str = "auto"
     jobs: int | None = None
     page: bool = True
+    loras: tuple[str, ...] = ()
 
 
 def default_out(source: Path | None, benchmark: str | None, recordings: bool) -> Path:
@@ -172,10 +174,10 @@ def wanted_items(request: EvalRequest) -> list[Item]:
 
 def _with_clips(items: list[Item], request: EvalRequest, watcher: Watcher, processes: "Processes") -> list[Item]:
     """Items whose clips are there: recorded, generated, or as they came."""
-    mine = items[processes.rank :: processes.world]
     if request.recordings:
         from unison_core.evaluation.sets.nano_bench import record
 
+        mine = items[processes.rank :: processes.world]
         with watcher.steps(f"recording {len(mine)} clips of the corpus") as progress:
             record(mine, request.out / RECORDINGS, progress)
         processes.wait()
@@ -187,7 +189,7 @@ def _with_clips(items: list[Item], request: EvalRequest, watcher: Watcher, proce
         return items
     from unison_core.evaluation.generating import generate_items
 
-    generate_items(mine, replace(request, model=model), watcher, processes.rank)
+    generate_items(items, replace(request, model=model), watcher, processes.rank)
     processes.wait()
     return join(items, read_items(request.out / CLIPS))
 

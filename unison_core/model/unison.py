@@ -13,6 +13,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from unison_core.config import ModelConfig
+from unison_core.model.activation_checkpoints import checkpoint_activations
 from unison_core.model.audio_branch import AudioBranch, AudioContext, AudioState
 from unison_core.model.caption_encoder import CaptionEncoder
 from unison_core.model.frame_attention import FrameAttentionNode, FrameLayout, SigmaEmbedding, frame_layout
@@ -174,6 +175,11 @@ class Unison(nn.Module):
         """Compile the blocks that touch video tokens, where the time goes, each kind once for any number of frames."""
         for block in [*self.video.blocks, *self.nodes]:
             block.compile(dynamic=True)
+
+
+    def checkpoint_blocks(self) -> None:
+        """Keep only the inputs of blocks and nodes in training; the backward pass computes their insides again."""
+        checkpoint_activations([*self.video.blocks, *self.audio.compilable(), *self.nodes])
 
 
 def _collect(gates: list[Tensor] | None, audio: AudioState) -> None:

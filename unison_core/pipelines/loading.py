@@ -1,5 +1,6 @@
 """A model folder -> modules in memory, checked before a single weight is read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from unison_core.pipelines.memory_plan import FULL, MemoryPlan
 from unison_core.text.phonemes import TOKENS_FILE, PhonemeTokenizer
 from unison_core.weights.checksums import verify
 from unison_core.weights.from_zipvoice import read_tokens
+from unison_core.weights.lora import Adapter, merge_adapters
 from unison_core.weights.resolve import ModelFolder
 from unison_core.weights.state import load_onto
 from unison_core.weights.tensors import check_keys, shapes
@@ -55,7 +57,13 @@ def check_model(folder: ModelFolder) -> None:
     verify(folder.path)
 
 
-def load(folder: ModelFolder, device: torch.device, dtype: torch.dtype, plan: MemoryPlan | None = None) -> Loaded:
+def load(
+    folder: ModelFolder,
+    device: torch.device,
+    dtype: torch.dtype,
+    plan: MemoryPlan | None = None,
+    adapters: Sequence[Adapter] = (),
+) -> Loaded:
     """Build the modules and read their weights, shard by shard.
 
     Args:
@@ -63,12 +71,15 @@ def load(folder: ModelFolder, device: torch.device, dtype: torch.dtype, plan: Me
         device: where the work is done.
         dtype: precision of the joint model and of the video codec; audio is decoded in float32.
         plan: whether the modules stay on the device or wait in host memory; None is the former.
+        adapters: LoRA adapters that are merged into the joint model.
     """
     preset = folder.preset
     place = device if plan is None or plan.mode == FULL else torch.device("cpu")
     with torch.device("meta"):
         model = Unison(preset.model, preset.timing)
     load_onto(model, folder.path, place, dtype)
+    if adapters:
+        merge_adapters(model, adapters)
     codec = Codec.from_folder(folder.path, place, dtype)
     captions = None
     if preset.model.caption.kind == "external":

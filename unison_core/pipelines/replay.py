@@ -50,12 +50,18 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     changes = []
     if old.get("model", {}).get("sha256") != new["model"]["sha256"]:
         changes.append("weights: the files' hashes differ")
+    if _adapters(old) != _adapters(new):
+        changes.append("weights: the adapters differ")
     for group in ("run", "versions"):
         for key, value in new[group].items():
             before = old.get(group, {}).get(key)
             if before != value:
                 changes.append(f"{key}: {before} then, {value} now")
     return changes
+
+
+def _adapters(record: Mapping[str, Any]) -> list[tuple[object, object]]:
+    return [(one["sha256"], one["scale"]) for one in record.get("model", {}).get("loras", ())]
 
 
 def with_inputs(request: GenerateRequest, record: Mapping[str, Any], moved: Mapping[str, str]) -> GenerateRequest:
@@ -113,6 +119,7 @@ def replay_record(
             device=device or then["device"],
             precision=precision or then["precision"],
             offline=offline, overwrite=overwrite, preview=preview, fp8=bool(then.get("fp8")),
+            loras=tuple(f"{one['file']}:{one['scale']}" for one in record["model"].get("loras", ())),
         )  # fmt: skip
         threads = int(then["threads"])
     except (KeyError, TypeError, ValueError) as error:

@@ -20,6 +20,7 @@ from unison_core.pipelines.naming import slug, timed_name
 from unison_core.pipelines.processes import World, world
 from unison_core.pipelines.prompts_file import Row, read_rows
 from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
+from unison_core.weights.lora import parse_adapter
 from unison_core.weights.resolve import DEFAULT_MODEL, ModelFolder, resolve
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Run:
     """Compile the repeated blocks."""
     fp8: bool = False
     """Multiply in 8 bits in the video branch; not exact."""
+    loras: tuple[str, ...] = ()
+    """Adapters `FILE[:scale]` in peft's layout, merged in this order."""
 
 
 def generate_one(request: GenerateRequest, run: Run, out: Path | None, watcher: Watcher) -> Item:
@@ -135,6 +138,7 @@ def _ready(source: ModelFolder, run: Run, folder: Path, spec: ClipSpec, watcher:
     """Check all that can be checked, then load."""
     frames = source.preset.timing.shown_frames(spec.duration_s)
     check_writable(folder, int(frames * spec.size[0] * spec.size[1] * 3 * RAW_VIDEO_SHARE) + 1_000_000)
+    adapters = [parse_adapter(text) for text in run.loras]
     device = choose_device(world().device(run.device))
     dtype = choose_precision(run.precision, device)
     from unison_core.pipelines.captions import check_captions
@@ -148,7 +152,7 @@ def _ready(source: ModelFolder, run: Run, folder: Path, spec: ClipSpec, watcher:
     if device.type != "cpu" or run.memory != "auto":
         watcher.info(plan.describe())
     with watcher.busy(f"loading {source.name} on {device}"):
-        pipeline = UnisonPipeline.from_folder(source, device, dtype, plan)
+        pipeline = UnisonPipeline.from_folder(source, device, dtype, plan, adapters)
     pipeline.tell = watcher.info
     pipeline.speed_up(compile=run.compile, fp8=run.fp8)
     return pipeline

@@ -6,7 +6,7 @@ pipeline.a2v(speech="talk.wav", caption="A man talks while rain falls").save("ou
 pipeline.v2a(video="clip.mp4", transcript="Good evening", keep="sfx").save("out-3")
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +51,7 @@ from unison_core.pipelines.separating import Separator, bundled_separator
 from unison_core.pipelines.stopwatch import Stopwatch
 from unison_core.text.prompt import encode_prompts
 from unison_core.types import AUDIO_STREAMS, SFX, SPEECH, STREAMS, VIDEO, Prompt, TextInputs
+from unison_core.weights.lora import Adapter, parse_adapter
 from unison_core.weights.resolve import DEFAULT_MODEL, ModelFolder, resolve
 
 Progress = Callable[[int, int], None]
@@ -74,13 +75,14 @@ class UnisonPipeline:
         self.model, self.codec, self.loaded = loaded.model, loaded.codec, loaded
         self.residence = Residence(self.model, self.codec, device, plan)
         self.load_s, self.fp8 = 0.0, False
+        self.adapters: tuple[Adapter, ...] = ()
         self.tell: Callable[[str], None] = lambda text: None
         self._separator: Separator | None = None
 
     @classmethod
     def from_pretrained(
         cls, name: str = DEFAULT_MODEL, *, device: str = "auto", precision: str = "auto", offline: bool = False,
-        memory: str = AUTO,
+        memory: str = AUTO, loras: Sequence[str] = (),
     ) -> "UnisonPipeline":  # fmt: skip
         """Load a model.
 
@@ -90,25 +92,29 @@ class UnisonPipeline:
             precision: `auto` (bf16 where the device computes it in hardware), `bf16` or `fp32`.
             offline: never use the network.
             memory: `auto`, `full`, `offload` or `stream`: what stays on the device (`memory_plan`).
+            loras: adapters `FILE[:scale]` in peft's layout, merged in this order.
 
         Raises:
-            UsageError: no such model, device, precision or memory mode.
+            UsageError: no such model, adapter, device, precision or memory mode.
             UnisonError: the model's files are damaged, do not fit together, or cannot be downloaded.
         """
         place = choose_device(device)
         dtype = choose_precision(precision, place)
+        adapters = [parse_adapter(text) for text in loras]
         source = resolve(name, offline=offline)
         check_model(source)
-        return cls.from_folder(source, place, dtype, plan_for(source.preset, None, place, dtype, memory))
+        return cls.from_folder(source, place, dtype, plan_for(source.preset, None, place, dtype, memory), adapters)
 
     @classmethod
     def from_folder(
-        cls, source: ModelFolder, device: torch.device, dtype: torch.dtype, plan: MemoryPlan
-    ) -> "UnisonPipeline":
-        """Load a model that was resolved and checked (`check_model`)."""
+        cls, source: ModelFolder, device: torch.device, dtype: torch.dtype, plan: MemoryPlan,
+        adapters: Sequence[Adapter] = (),
+    ) -> "UnisonPipeline":  # fmt: skip
+        """Load a model that was resolved and checked (`check_model`), and merge adapters into it."""
         watch = Stopwatch(device)
         with watch.part("load"):
-            pipeline = cls(source, load(source, device, dtype, plan), device, dtype, plan)
+            pipeline = cls(source, load(source, device, dtype, plan, adapters), device, dtype, plan)
+        pipeline.adapters = tuple(adapters)
         pipeline.load_s = watch.seconds["load"]
         return pipeline
 
@@ -407,7 +413,8 @@ class UnisonPipeline:
             "request": to_mapping(spec),
             "inputs": media.inputs,
             "model": {"name": self.source.name, "revision": self.source.revision, "preset": self.preset.name,
-                      "sha256": self.source.hashes},
+                      "sha256": self.source.hashes,
+                      **({"loras": [adapter.about() for adapter in self.adapters]} if self.adapters else {})},
             "run": {"device": str(self.device), "device_name": device_name(self.device), "precision": self._precision(),
                     "threads": torch.get_num_threads(), "memory": self.residence.plan.mode,
                     "fp8": self.fp8},

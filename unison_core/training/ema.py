@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unison_core.training.full_state import as_built, sharded_like, whole
+
 
 class EMA:
     """Averages the trainable parameters of `model`, in float32, where they live; what is frozen is left alone."""
@@ -31,7 +33,8 @@ class EMA:
     def state_dict_of(self, model: nn.Module) -> dict[str, Tensor]:
         """The state dict of `model` with averages in place of trained parameters."""
         state = model.state_dict()
-        return state | {name: average.to(state[name].dtype) for name, average in self._shadow.items()}
+        state |= {name: average.to(state[name].dtype) for name, average in self._shadow.items()}
+        return {name: as_built(model, name, whole(tensor)) for name, tensor in state.items()}
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -49,9 +52,9 @@ class EMA:
             parameter.copy_(values[name])
 
     def state_dict(self) -> dict[str, Any]:
-        return {"shadow": dict(self._shadow)}
+        return {"shadow": {name: whole(average) for name, average in self._shadow.items()}}
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         for name, average in self._shadow.items():
-            average.copy_(state["shadow"][name])
+            average.copy_(sharded_like(state["shadow"][name], average))

@@ -1,53 +1,60 @@
 """Stages 1 (audio branch) and 2 (joint) of training: latents in, EMA weights out; the objective is a callable."""
 
-import math
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from accelerate import Accelerator
-from accelerate.optimizer import AcceleratedOptimizer
-from accelerate.utils import set_seed
-from torch import Tensor, nn
+from torch import nn
 
 from unison_core.config import Preset, load_preset
 from unison_core.errors import UnisonError
 from unison_core.model.unison import Unison
-from unison_core.training.checkpoint import load_checkpoint, save_checkpoint
-from unison_core.training.clock import Clock, set_learning_rate
-from unison_core.training.ema import EMA
-from unison_core.training.graphed import GraphedBackward, average_gradients
-from unison_core.training.log import TrainingLog, progress_bar
-from unison_core.training.meter import Meter
-from unison_core.training.objective import Losses, Noised, ObjectiveConfig, draw_noise, flow_losses
+from unison_core.training.clock import Clock
+from unison_core.training.guard import GuardConfig
+from unison_core.training.held_out import HeldOutConfig
+from unison_core.training.latents import LatentSource, open_latents
+from unison_core.training.lora import LoRAConfig, add_adapter
+from unison_core.training.mixed_latents import MixedLatents
+from unison_core.training.objective import Losses, Noised, ObjectiveConfig, flow_losses
+from unison_core.training.processes import PRECISIONS
 from unison_core.training.reference_pairs import ReferencePairs
-from unison_core.training.shards import LatentPool
-from unison_core.types import VIDEO
-from unison_core.weights.save import save_model
+from unison_core.training.samples import SamplesConfig
+from unison_core.types import AUDIO_STREAMS, MIX, VIDEO
 from unison_core.weights.state import load_model_state
-
-AGREE_EVERY = 10
-"""Steps between two moments at which processes agree on the time."""
-QUARTERS = 4
-"""Ranges of sigma that losses are logged for."""
-PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
-"""Accelerate's names of mixed precision."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """Where the latents come from."""
 
-    shards: str
-    """Folder of `*.tar` that `unison prepare` writes."""
+    shards: str = ""
+    """Folder of `*.tar` that `unison prepare` writes: a path, or a URL that fsspec knows."""
+    mix: Mapping[str, float] = field(default_factory=dict)
+    """Several folders instead, and how often each is drawn from."""
+    source: str = "pool"
+    """`pool` keeps all latents in the device's memory; `stream` reads each clip when it is drawn."""
+    ahead: int = 4
+    """Batches of a stream that are read before they are needed."""
     follow_s: float = 0.0
     """Look for new shards this often while training; 0 reads the folder once."""
     wait_for: int = 1
     """Samples to wait for before the first step."""
     reference: ReferencePairs = field(default_factory=ReferencePairs)
     """Reference voices; off unless a probability is given."""
+
+    def __post_init__(self) -> None:
+        if bool(self.shards) == bool(self.mix):
+            raise ValueError("data names either one folder, `shards`, or several, `mix`")
+        if self.mix and (min(self.mix.values()) < 0 or sum(self.mix.values()) <= 0):
+            raise ValueError("data.mix needs non-negative shares that do not all vanish")
+        if self.ahead < 0:
+            raise ValueError(f"ahead={self.ahead} must not be negative")
+
+    @property
+    def folders(self) -> Mapping[str, float]:
+        """Folders and their shares."""
+        return self.mix or {self.shards: 1.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +106,10 @@ class FlowTrainingConfig:
     freeze: tuple[str, ...] = ()
     """Top-level modules that stay as they are, for example `video` in the paper's stage 2."""
     batch: int = 32
-    """Clips per process and step."""
+    """Clips per step, over all processes."""
+    micro_batch: int = 0
+    """Clips per forward pass: gradients of several are added up. 0 takes each process's share at once; with a number,
+    any number of processes sees the same clips and the same noise."""
     steps: int = 300000
     minutes: float = 0.0
     """Stop after this long, with the schedules keyed to it; 0 counts steps alone."""
@@ -112,16 +122,43 @@ class FlowTrainingConfig:
     cuda_graphs: bool = False
     """Record each clip length's forward and backward pass as a CUDA graph: for models whose kernels are so small that
     starting them takes longer than running them. Processes then average their gradients themselves."""
+    checkpoint_activations: bool = False
+    """Compute the blocks again in the backward pass instead of keeping what is inside them: a third more time, a
+    fraction of the memory."""
+    guard: GuardConfig = field(default_factory=GuardConfig)
+    """Which steps are passed over, and when training gives up."""
+    lora: LoRAConfig | None = None
+    """Train an adapter on the weights of `init_from` instead of the weights themselves."""
+    held_out: HeldOutConfig | None = None
+    """Measure the loss on held-out clips; the checkpoint with the lowest stays."""
+    samples: SamplesConfig | None = None
+    """Make clips of fixed prompts at intervals, and score them."""
     log_every: int = 20
+    tensorboard: bool = False
+    """Write the log for TensorBoard as well, into `out`/tensorboard."""
     save_every_s: float = 120.0
+    """Seconds between two checkpoints with exported weights; 0 counts steps alone."""
+    save_every: int = 0
+    """Steps between two checkpoints; 0 counts seconds alone."""
+    keep: int = 2
+    """How many of the newest checkpoints stay, beside the best."""
     resume: bool = True
-    """Continue from the checkpoint in `out` if there is one."""
+    """Continue from the newest whole checkpoint in `out` if there is one."""
 
     def __post_init__(self) -> None:
         if self.stage not in ("audio", "joint"):
             raise ValueError(f"stage={self.stage!r} is neither 'audio' nor 'joint'")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision={self.precision!r} is none of {', '.join(PRECISIONS)}")
+        if min(self.batch, self.steps, self.log_every, self.keep) < 1 or min(self.micro_batch, self.save_every) < 0:
+            raise ValueError(
+                f"batch={self.batch}, steps={self.steps}, log_every={self.log_every} and keep={self.keep} must be at "
+                f"least 1, micro_batch={self.micro_batch} and save_every={self.save_every} at least 0"
+            )
+        if self.cuda_graphs and self.checkpoint_activations:
+            raise ValueError("cuda_graphs is for models that need no checkpoint_activations: choose one")
+        if self.lora and not self.init_from:
+            raise ValueError("lora adapts a model: name it by init_from")
 
 
 class ObjectiveModule(nn.Module):
@@ -136,96 +173,27 @@ class ObjectiveModule(nn.Module):
 
 
 def train_flow(config: FlowTrainingConfig) -> Path:
-    """Train one stage; returns the exported model folder."""
-    preset = load_preset(config.preset)
-    accelerator = Accelerator(mixed_precision=PRECISIONS[config.precision])
-    torch.set_float32_matmul_precision("high")
-    set_seed(config.seed)
-    out = Path(config.out)
-    model = build_model(config, preset)
-    pool = LatentPool(
-        Path(config.data.shards), accelerator.device,
-        streams=(VIDEO, *model.audio.stream_names) if config.stage == "joint" else model.audio.stream_names,
-        caption_length=preset.model.caption.length, follow_s=config.data.follow_s, wait_for=config.data.wait_for,
-        pairs=config.data.reference, latent_rate_hz=preset.timing.latent_rate_hz,
-    )  # fmt: skip
-    optimizer = build_optimizer(model, config.optimizer, fused=accelerator.device.type == "cuda")
-    if config.compile:
-        model.compile_blocks()
-    module, optimizer = ObjectiveModule(model), accelerator.prepare(optimizer)
-    if not config.cuda_graphs:
-        module = accelerator.prepare(module)
-    backward = Backward(module.to(accelerator.device), accelerator, graphs=config.cuda_graphs)
-    ema, clock = EMA(model, config.ema), Clock(steps=config.steps, minutes=config.minutes)
-    draw = torch.Generator().manual_seed(config.seed * 7919 + accelerator.process_index)
-    noise = torch.Generator(accelerator.device).manual_seed(config.seed * 7919 + accelerator.process_index)
-    parts = {"module": model, "optimizer": optimizer, "ema": ema, "clock": clock}
-    if config.resume:
-        load_checkpoint(out / "checkpoint.pt", parts, {"draw": draw, "noise": noise})
+    """Train one stage; returns the exported model folder, or the adapter's where one is trained.
 
-    clock.start()
-    clock.agree(accelerator)
-    log = TrainingLog(out / "log.jsonl", enabled=accelerator.is_main_process)
-    meter = Meter()
-    saved = time.monotonic()
-    with progress_bar(f"training {config.stage}", enabled=accelerator.is_main_process) as bar:
-        while clock.progress < 1:
-            rate = config.optimizer.rate(clock)
-            set_learning_rate(optimizer, rate)
-            batch = pool.sample(config.batch, draw)
-            losses = backward(draw_noise(batch, config.objective, progress=clock.progress, generator=noise))
-            norm = accelerator.clip_grad_norm_(module.parameters(), config.optimizer.max_norm)
-            _pass_over(optimizer, norm)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            clock.step += 1
-            if clock.step % AGREE_EVERY == 0:
-                clock.agree(accelerator)
-            ema.update(clock.step)
-            _record(meter, losses, norm)
-            bar(clock.progress)
-            if clock.step % config.log_every == 0:
-                row, seconds = meter.take()
-                if not all(math.isfinite(v) for v in row.values()):
-                    raise UnisonError(f"loss is not finite at step {clock.step}: {row}; lower the learning rate")
-                speed = config.log_every * config.batch * accelerator.num_processes / seconds
-                log.write({"step": clock.step, "elapsed_s": clock.elapsed_s, "progress": clock.progress, "lr": rate,
-                           "clips_per_s": speed, "pool": len(pool), **row})  # fmt: skip
-            if accelerator.is_main_process and time.monotonic() - saved > config.save_every_s:
-                _save(config, preset, model, ema, parts, {"draw": draw, "noise": noise})
-                saved = time.monotonic()
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        _save(config, preset, model, ema, parts, {"draw": draw, "noise": noise})
-    return out / "model"
-
-
-class Backward:
-    """Losses of a noised batch, and their gradients, averaged over the processes.
-
-    Args:
-        module: prepared by `accelerator`, except where `graphs` is set: hooks of wrappers do not run in a replay.
-        accelerator: precision and processes.
-        graphs: see `FlowTrainingConfig.cuda_graphs`.
+    Raises:
+        UsageError: the data, the model and the processes do not fit together; before the first step.
+        UnisonError: training diverged, or its last checkpoint could not be written.
     """
+    from unison_core.training.flow_run import FlowRun
 
-    def __init__(self, module: nn.Module, accelerator: Accelerator, *, graphs: bool) -> None:
-        self.module, self.accelerator, self.graphs = module, accelerator, graphs
-        self._graphed = GraphedBackward(self._losses, module.parameters()) if graphs else None
+    return FlowRun(config, load_preset(config.preset)).run()
 
-    def __call__(self, noised: Noised) -> Losses:
-        if self._graphed is None:
-            losses = self.module(noised)
-            self.accelerator.backward(losses.total)
-            return losses.map(Tensor.detach)
-        losses = self._graphed(noised)
-        average_gradients(self.module.parameters())
-        return losses
 
-    def _losses(self, noised: Noised) -> tuple[Tensor, Losses]:
-        with self.accelerator.autocast():
-            losses = self.module(noised)
-        return losses.total, losses
+def open_source(data: DataConfig, stage: str, preset: Preset, device: torch.device) -> LatentSource:
+    """The latents that a stage draws from; raises UsageError where they do not fit the model."""
+    sound = AUDIO_STREAMS if preset.model.audio.dual_stream else (MIX,)
+    streams = (VIDEO, *sound) if stage == "joint" else sound
+    sources = [
+        open_latents(folder, device, streams=streams, preset=preset, source=data.source, follow_s=data.follow_s,
+                     wait_for=data.wait_for, pairs=data.reference)
+        for folder in data.folders
+    ]  # fmt: skip
+    return sources[0] if len(sources) == 1 else MixedLatents(sources, list(data.folders.values()))
 
 
 def build_model(config: FlowTrainingConfig, preset: Preset) -> Unison:
@@ -235,9 +203,11 @@ def build_model(config: FlowTrainingConfig, preset: Preset) -> Unison:
         load_model_state(model, Path(config.init_from), partial=True)
     frozen = {*config.freeze, *(("video", "nodes", "sigma") if config.stage == "audio" else ())}
     for name in frozen:
-        if not hasattr(model, name):
+        if getattr(model, name, None) is None:
             raise UnisonError(f"freeze names {name!r}, which the model does not have")
         getattr(model, name).requires_grad_(False)
+    if config.lora:
+        add_adapter(model, config.lora)
     return model
 
 
@@ -249,29 +219,3 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig, *, fused: bool) -
         {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=fused)
-
-
-def _pass_over(optimizer: AcceleratedOptimizer, norm: Tensor) -> None:
-    """Let the optimizer skip a step whose gradients are no numbers; decided on the device, so that nothing waits."""
-    if norm.is_cuda:
-        optimizer.optimizer.found_inf = (~norm.isfinite()).float()
-
-
-def _record(meter: Meter, losses: Losses, norm: Tensor | float | None) -> None:
-    """Loss per generated stream, in all and by quarter of the noise levels."""
-    meter.put("loss", losses.total)
-    for stream, loss in losses.plain.items():
-        counted = losses.counted[stream].to(loss)
-        meter.put(f"loss_{stream}", (loss * counted).sum(), counted.sum())
-        inside = F.one_hot((losses.sigmas[stream] * QUARTERS).long().clamp(max=QUARTERS - 1), QUARTERS).to(loss)
-        sums, counts = (loss * counted) @ inside, counted @ inside
-        for quarter in range(QUARTERS):
-            meter.put(f"loss_{stream}_sigma_{quarter / QUARTERS:g}", sums[quarter], counts[quarter])
-    if norm is not None:
-        meter.put("grad_norm", norm)
-
-
-def _save(config: FlowTrainingConfig, preset: Preset, model: Unison, ema: EMA, parts: dict, generators: dict) -> None:
-    out = Path(config.out)
-    save_checkpoint(out / "checkpoint.pt", parts, generators)
-    save_model(out / "model", preset, ema.state_dict_of(model), codecs=Path(config.codecs) if config.codecs else None)

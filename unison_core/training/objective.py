@@ -6,7 +6,7 @@ Every sample trains one row of the task table (Harmony sec. 3.2): given streams 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -73,12 +73,17 @@ class Losses:
     Attributes:
         sigmas: the noise level each plain loss was measured at, `(B,)`.
         counted: True where the stream was generated.
+        task: `(B,)` indices into `tasks`, the rows of the task table that may be drawn.
+        gates: SCG gates `(blocks, B, 2)`, or None in a model without them.
     """
 
     weighted: Mapping[str, Tensor]
     plain: Mapping[str, Tensor]
     sigmas: Mapping[str, Tensor]
     counted: Mapping[str, Tensor]
+    task: Tensor | None = None
+    tasks: tuple[str, ...] = ()
+    gates: Tensor | None = None
 
     @property
     def total(self) -> Tensor:
@@ -87,16 +92,27 @@ class Losses:
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "Losses":
         """Apply `function` to every tensor."""
-        return Losses(**{f.name: {s: function(x) for s, x in getattr(self, f.name).items()} for f in fields(self)})
+        changed: dict[str, Any] = {
+            name: {s: function(x) for s, x in getattr(self, name).items()}
+            for name in ("weighted", "plain", "sigmas", "counted")
+        }
+        changed |= {name: function(x) for name in ("task", "gates") if (x := getattr(self, name)) is not None}
+        return replace(self, **changed)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assignment:
-    """The task of each sample: given streams and clean first frames as masks `(B,)`, and loss factors `(B,)`."""
+    """The task of each sample: given streams and clean first frames as masks `(B,)`, and loss factors `(B,)`.
+
+    Attributes:
+        choice: `(B,)` indices into `names`.
+    """
 
     given: Mapping[str, Tensor]
     first_frame: Tensor
     weight: Tensor
+    choice: Tensor
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +125,7 @@ class Noised:
         sigmas: noise level of each stream `(B,)`, before first frames are given.
         counted: bool `(B,)` by stream, True where it is generated. weights: loss factors `(B,)` by stream.
         first_frame: bool `(B,)`, True where the video's first latent frame is given.
+        task: `(B,)` indices into `tasks`, names of rows of the task table.
     """
 
     noisy: Latents
@@ -121,6 +138,8 @@ class Noised:
     counted: Mapping[str, Tensor]
     weights: Mapping[str, Tensor]
     first_frame: Tensor
+    task: Tensor
+    tasks: tuple[str, ...]
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "Noised":
         """Apply `function` to every tensor."""
@@ -129,8 +148,8 @@ class Noised:
             for name in ("noisy", "levels", "target", "sigmas", "counted", "weights")
         }
         reference = None if self.reference is None else function(self.reference)
-        text, first_frame = self.text.map(function), function(self.first_frame)
-        return replace(self, **changed, text=text, reference=reference, first_frame=first_frame)
+        text, first_frame, task = self.text.map(function), function(self.first_frame), function(self.task)
+        return replace(self, **changed, text=text, reference=reference, first_frame=first_frame, task=task)
 
 
 def objective(
@@ -166,13 +185,15 @@ def draw_noise(
         noisy={s: interpolate(x, eps[s], levels[s]) for s, x in batch.latents.items()},
         levels=levels,
         target={s: velocity(x, eps[s]) for s, x in batch.latents.items()},
-        text=_withhold(batch.text, config, generator),
+        text=_withhold(batch.text, batch.unsaid, config, generator),
         frames=batch.frames,
         reference=batch.reference,
         sigmas=sigma,
         counted={s: ~tasks.given[s] for s in streams},
         weights={s: config.stream_weights.get(s, 1.0) * tasks.weight * factors[s] for s in streams},
         first_frame=tasks.first_frame,
+        task=tasks.choice,
+        tasks=tasks.names,
     )
 
 
@@ -181,12 +202,16 @@ def flow_losses(model: Unison, noised: Noised) -> Losses:
     conditions = model.encode(
         noised.text, noised.frames, with_video=VIDEO in noised.noisy, reference=noised.reference
     )
-    predicted = model(noised.noisy, noised.levels, conditions)
+    gates: list[Tensor] = []
+    predicted = model(noised.noisy, noised.levels, conditions, gates=gates)
     plain, weighted = {}, {}
     for stream, target in noised.target.items():
         plain[stream] = _mean((predicted[stream].float() - target.float()) ** 2, noised.first_frame)
         weighted[stream] = torch.where(noised.counted[stream], plain[stream] * noised.weights[stream], 0.0)
-    return Losses(weighted=weighted, plain=plain, sigmas=noised.sigmas, counted=noised.counted)
+    return Losses(
+        weighted=weighted, plain=plain, sigmas=noised.sigmas, counted=noised.counted, task=noised.task,
+        tasks=noised.tasks, gates=torch.stack(gates).detach() if gates else None,
+    )  # fmt: skip
 
 
 def assign_tasks(
@@ -228,6 +253,8 @@ def assign_tasks(
         given={s: column([_is_given(row, s) for row in rows]) for s in streams},
         first_frame=column([row.first_frame for row in rows]),
         weight=column([weights.get(row.name, row.weight) for row in rows]),
+        choice=choice,
+        names=tuple(row.name for row in rows),
     )
 
 
@@ -273,10 +300,12 @@ def _mean(error: Tensor, first_frame: Tensor) -> Tensor:
     return torch.where(first_frame, frames[:, 1:].mean(1), frames.mean(1))
 
 
-def _withhold(text: TextInputs, config: ObjectiveConfig, generator: torch.Generator) -> TextInputs:
+def _withhold(
+    text: TextInputs, unsaid: CaptionFeatures | None, config: ObjectiveConfig, generator: torch.Generator
+) -> TextInputs:
     """Drop conditions for guidance: caption alone, transcript alone, or both."""
     u = torch.rand(len(text), generator=generator, device=generator.device)
     both = u < config.p_drop_both
     caption = both | ((u >= config.p_drop_both) & (u < config.p_drop_both + config.p_drop_caption))
     transcript = both | (u > 1 - config.p_drop_transcript)
-    return text.without(caption, transcript)
+    return text.without(caption, transcript, unsaid)

@@ -1,5 +1,6 @@
 """`unison train CONFIG`: a stage is a name in a YAML file and a function here."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,20 @@ def run(config_path: Path, overrides: Sequence[str] = ()) -> Path:
 
 
 def _resolved(config: Any) -> Any:
-    """Save the resolved configuration with the run."""
+    """Save the resolved configuration with the run: one process does, and it appears whole."""
     import yaml
 
-    out = Path(config.out)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "config.yaml").write_text(yaml.safe_dump(to_mapping(config), sort_keys=False), encoding="utf-8")
+    from unison_core.pipelines.processes import world
+
+    if world().first:
+        out = Path(config.out)
+        partial = out / ".config.yaml.partial"
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            partial.write_text(yaml.safe_dump(to_mapping(config), sort_keys=False), encoding="utf-8")
+            os.replace(partial, out / "config.yaml")
+        except OSError as error:
+            raise UsageError(f"out={config.out!r} cannot be written: {error.strerror}") from error
     return config
 
 
