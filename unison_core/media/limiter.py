@@ -1,9 +1,11 @@
 """A limiter that makes room for a stem which must not change: the others are lowered where, and only where, the sum
 would pass full scale, or they themselves would.
 
-    g[n] = min(1, (C - sign(x[n]) h[n]) / |x[n]|, C / |x_i[n]| of each),    gain = mean over a window of (minimum over that window of g)
+    g[n] = min(1, (C - sign(x[n]) h[n]) / |x[n]|, C / |x_i[n]| of each)
+    gain = mean over a window of (minimum over that window of g)
 
-h is what is kept, x the sum of the rest x_i. The mean of windowed minima never exceeds g at its middle, so no sample passes C.
+h is what is kept, x the sum of the rest x_i. The mean of windowed minima never exceeds g at its middle, so no sample
+passes C.
 """
 
 import math
