@@ -19,7 +19,7 @@ from unison_core.model.audio_layers import (
     per_segment_of,
     token_layer,
 )
-from unison_core.model.precision import modulate
+from unison_core.model.multiply_add import gated_sum, modulate
 from unison_core.model.rope import apply_rope
 
 Heads = tuple[Tensor, Tensor, Tensor]
@@ -86,9 +86,9 @@ class TransformerBlock(nn.Module):
             return segments
         written = per_segment_of(self.linear1, attended, segments)
         parts = [m.chunk(6, dim=-1) for m in modulations]
-        xs = [torch.addcmul(x, w, p[2]) for x, w, p in zip(segments, written, parts, strict=True)]
+        xs = [gated_sum(x, w, p[2]) for x, w, p in zip(segments, written, parts, strict=True)]
         mlp_in = tuple(modulate(self.norm2(x), p[3], p[4]) for x, p in zip(xs, parts, strict=True))
-        return tuple(torch.addcmul(x, y, p[5]) for x, y, p in zip(xs, per_segment(self.ffn, mlp_in), parts, strict=True))
+        return tuple(gated_sum(x, y, p[5]) for x, y, p in zip(xs, per_segment(self.ffn, mlp_in), parts, strict=True))
 
 
 class FusedBlock(TransformerBlock):

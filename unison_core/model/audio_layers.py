@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unison_core.model.precision import modulate
+from unison_core.model.multiply_add import modulate
 
 Segments = tuple[Tensor, ...]
 """Token sequences `(B, n, D)` that attend to each other but share no convolution window."""

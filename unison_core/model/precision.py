@@ -4,7 +4,6 @@ Norms compute in float32 inside and round once, at their output: where inputs an
 it, and no float32 copy of the tokens is made.
 """
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -26,8 +25,3 @@ def layer_norm(norm: nn.LayerNorm, x: Tensor) -> Tensor:
 def linear(layer: nn.Linear, x: Tensor) -> Tensor:
     """`layer` of `x` in float32; under autocast, call it where autocast is disabled."""
     return F.linear(x.float(), layer.weight.float(), layer.bias.float())
-
-
-def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """x * (1 + scale) + shift in the widest type of the three; shift and scale broadcast against `x`."""
-    return torch.addcmul(shift, x, 1 + scale)

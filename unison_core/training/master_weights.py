@@ -1,0 +1,89 @@
+"""bf16 weights to compute with, float32 masters to train (Micikevicius et al., arXiv 1710.03740).
+
+    w = bf16(m),    m <- m - lr AdamW(float32(dL/dw))
+
+Nothing is cast in the forward and backward pass, as autocast casts weights and activations. What the update is too small
+for in bf16 stays in the masters: checkpoints, averages and exported weights are theirs.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unison_core.errors import UsageError
+from unison_core.training.graphed import average_gradients
+
+BF16_WEIGHTS = "bf16_weights"
+"""The name of this precision in configurations."""
+
+
+class MasterWeights:
+    """Turns a float32 model into one of bf16 weights, in place, and keeps what its trained parameters were.
+
+    The processes of data-parallel training average the masters' float32 gradients themselves, once a step: the model
+    must not be wrapped.
+
+    Attributes:
+        parameters: masters by name, float32, on the model's device; what an optimizer is given.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self._weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.parameters = {name: nn.Parameter(p.detach().float()) for name, p in self._weights.items()}
+        model.to(torch.bfloat16)  # replaces the data of the same parameters
+
+    @torch.no_grad()
+    def collect(self) -> None:
+        """Add the weights' gradients to the masters', in float32, and clear them; once per backward pass."""
+        pairs = [(m, w) for m, w in zip(self.parameters.values(), self._weights.values(), strict=True)
+                 if w.grad is not None]  # fmt: skip
+        if not pairs:
+            return
+        found = [torch.empty_like(master) for master, _ in pairs]
+        torch._foreach_copy_(found, [weight.grad for _, weight in pairs])
+        for (master, weight), gradient in zip(pairs, found, strict=True):
+            weight.grad = None
+            if master.grad is None:
+                master.grad = gradient
+            else:
+                master.grad += gradient
+
+    def average(self) -> None:
+        """Mean of the masters' gradients over all processes; once a step, before clipping."""
+        average_gradients(self.parameters.values())
+
+    @torch.no_grad()
+    def publish(self) -> None:
+        """Round the masters into the weights; after every change of them."""
+        torch._foreach_copy_(list(self._weights.values()), list(self.parameters.values()))
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The model's state with masters in place of rounded weights."""
+        return {**self.model.state_dict(), **{name: p.detach() for name, p in self.parameters.items()}}
+
+    @torch.no_grad()
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put back such a state, or that of the model in float32."""
+        self.model.load_state_dict(state)
+        for name, master in self.parameters.items():
+            master.copy_(state[name])
+        self.publish()
+
+
+def master_weights(model: nn.Module, precision: str, *, sharded: bool = False) -> MasterWeights | None:
+    """The masters of a model that is trained in `precision`; None where its own parameters are trained.
+
+    Raises:
+        UsageError: the weights are sharded over processes.
+    """
+    if precision != BF16_WEIGHTS:
+        return None
+    if sharded:
+        raise UsageError(
+            f"precision={BF16_WEIGHTS} is for whole weights in every process: FSDP2 and DeepSpeed keep float32 weights "
+            "of their own, set precision=bf16"
+        )
+    return MasterWeights(model)
