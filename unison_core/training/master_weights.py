@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unison_core.errors import UsageError
 from unison_core.training.graphed import average_gradients
 
 BF16_WEIGHTS = "bf16_weights"
@@ -73,17 +72,6 @@ class MasterWeights:
         self.publish()
 
 
-def master_weights(model: nn.Module, precision: str, *, sharded: bool = False) -> MasterWeights | None:
-    """The masters of a model that is trained in `precision`; None where its own parameters are trained.
-
-    Raises:
-        UsageError: the weights are sharded over processes.
-    """
-    if precision != BF16_WEIGHTS:
-        return None
-    if sharded:
-        raise UsageError(
-            f"precision={BF16_WEIGHTS} is for whole weights in every process: FSDP2 and DeepSpeed keep float32 weights "
-            "of their own, set precision=bf16"
-        )
-    return MasterWeights(model)
+def master_weights(model: nn.Module, precision: str) -> MasterWeights | None:
+    """The masters of a model that is trained in `precision`; None where its own parameters are trained."""
+    return MasterWeights(model) if precision == BF16_WEIGHTS else None
