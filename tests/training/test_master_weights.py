@@ -159,3 +159,19 @@ def test_activations_stay_in_bf16(tiny_preset, monkeypatch):
     flow_losses(model, noised).total.backward()
     assert wide == set()
     assert all(p.grad is None or p.grad.dtype == torch.bfloat16 for p in model.parameters())
+
+
+def test_recorded_passes_hand_their_gradients_over(latents, tmp_path, tiny_preset):
+    changes = {"precision": "bf16_weights", "micro_batch": 0, "steps": 3}
+    train_flow(config(tmp_path, tiny_preset, **changes))
+    train_flow(config(tmp_path, tiny_preset, **changes, cuda_graphs=True, out=str(tmp_path / "graphs")))
+    assert losses(tmp_path / "graphs") == losses(tmp_path / "run")
+
+
+def test_an_adapter_has_float32_masters_on_a_bf16_model(latents, tmp_path, tiny_preset, tiny_folder):
+    pytest.importorskip("peft")
+    lora = {"rank": 2, "targets": ["to_q", "attn.qkv"]}
+    settings = config(tmp_path, tiny_preset, precision="bf16_weights", init_from=str(tiny_folder), lora=lora, steps=2)
+    folder = train_flow(settings)
+    adapter = load_file(folder / "adapter_model.safetensors")
+    assert adapter and all(value.dtype == torch.float32 for value in adapter.values())
