@@ -32,7 +32,9 @@ class MasterWeights:
         self.model = model
         self._weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.parameters = {name: nn.Parameter(p.detach().float()) for name, p in self._weights.items()}
-        model.to(torch.bfloat16)  # replaces the data of the same parameters
+        for tensor in (*model.parameters(), *model.buffers()):
+            if tensor.is_floating_point():
+                tensor.data = tensor.data.to(torch.bfloat16)
 
     @torch.no_grad()
     def collect(self) -> None:
