@@ -58,3 +58,10 @@ def test_what_the_user_asks_for_is_done_to_given_stems_too():
     stems = {SPEECH: _noise(0.3), SFX: _noise(0.1, seed=1)}
     mixed = mix_stems(stems, RATE, MixSettings(speech_gain_db=-6), given=(SPEECH,))
     assert np.allclose(mixed.stems[SPEECH], stems[SPEECH] * 10 ** (-6 / 20), atol=1 / FULL_SCALE)
+
+
+def test_a_lowered_stem_fits_even_where_the_kept_one_takes_from_its_peak() -> None:
+    held, sfx = np.full(400, -0.3), np.full(400, 1.1)  # resampling overshoots
+    lowered, reduction_db = give_way({SPEECH: held, SFX: sfx}, held, {SPEECH}, RATE)
+    assert np.abs(lowered[SFX]).max() < 1
+    assert reduction_db == pytest.approx(20 * np.log10(1.1), abs=0.01)

@@ -19,13 +19,15 @@ def models(
     """
     from unison_core.config import PRESETS, load_preset
     from unison_core.pipelines.inventory import inventory
+    from unison_core.separation.find import bundled_separators
     from unison_core.weights.resolve import bundled_names
 
     output = Output(json=json)
     if preset is None:
-        names = {"bundled": bundled_names(), "presets": sorted(file.stem for file in PRESETS.glob("*.yaml"))}
-        bundled = ", ".join(names["bundled"]) or "none in this installation"
-        output.result(names, f"bundled models: {bundled}\npresets: {', '.join(names['presets'])}")
+        names = {"bundled": bundled_names(), "separators": bundled_separators(),
+                 "presets": sorted(file.stem for file in PRESETS.glob("*.yaml"))}  # fmt: skip
+        models, separators, presets = (", ".join(found) or "none in this installation" for found in names.values())
+        output.result(names, f"bundled models: {models}\nbundled separators: {separators}\npresets: {presets}")
         return
     counts = inventory(load_preset(preset))
     total = sum(counts.values())

@@ -1,9 +1,11 @@
 """A limiter that makes room for a stem which must not change: the others are lowered where, and only where, the sum
-would pass full scale.
+would pass full scale, or they themselves would.
 
-    g[n] = min(1, (C - sign(x[n]) h[n]) / |x[n]|),    gain = mean over a window of (minimum over that window of g)
+    g[n] = min(1, (C - sign(x[n]) h[n]) / |x[n]|, C / |x_i[n]| of each)
+    gain = mean over a window of (minimum over that window of g)
 
-h is what is kept, x the rest. The mean of windowed minima never exceeds g at its middle, so no sample passes C.
+h is what is kept, x the sum of the rest x_i. The mean of windowed minima never exceeds g at its middle, so no sample
+passes C.
 """
 
 import math
@@ -33,9 +35,10 @@ def give_way(
     Returns:
         All stems, and the deepest reduction in dB (0: nothing was lowered).
     """
-    rest = np.stack([samples for stream, samples in stems.items() if stream not in kept]).sum(axis=0)
+    others = np.stack([samples for stream, samples in stems.items() if stream not in kept])
+    rest, loudest = others.sum(axis=0), np.abs(others).max(axis=0)
     room = np.maximum(CEILING - np.sign(rest) * held, 0.0)
-    allowed = np.minimum(1.0, room / np.maximum(np.abs(rest), 1e-12))
+    allowed = np.minimum(1.0, np.minimum(room / np.maximum(np.abs(rest), 1e-12), CEILING / np.maximum(loudest, 1e-12)))
     if allowed.min(initial=1.0) >= 1:
         return dict(stems), 0.0
     window = 2 * round(WINDOW_S * rate_hz / 2) + 1

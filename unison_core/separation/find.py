@@ -70,9 +70,14 @@ def find_separator(name: str, *, offline: bool = False) -> SeparatorFiles:
     match = HUB_ID.match(name)
     if match and not path.is_absolute() and not name.startswith("."):
         return _in_folder(name, download(match["repo"], match["revision"], PATTERNS, offline=offline)[0])
-    known = sorted(file.parent.name for file in BUNDLED.glob(f"*/{CONFIG_FILE}"))
+    known = bundled_separators()
     there_are = f"bundled: {', '.join(known)}" if known else "none is bundled: train one, or pass a Hub id"
     raise UsageError(f"unknown separator {name!r}: it is no folder, no checkpoint file and no Hub id ({there_are})")
+
+
+def bundled_separators() -> list[str]:
+    """Names of the separators that come with the package."""
+    return sorted(file.parent.name for file in BUNDLED.glob(f"*/{CONFIG_FILE}"))
 
 
 def _in_folder(name: str, folder: Path) -> SeparatorFiles:
