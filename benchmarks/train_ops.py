@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--top", type=int, default=0, help="also list so many operations")
     args = parser.parse_args()
     preset = load_preset(args.preset)
-    print("| precision | operations | GB moved | copies | GB copied | aten::copy_ | of them GB |\n|---|---|---|---|---|---|---|")
+    print("| precision | operations | GB moved | copies | GB copied | aten::copy_ | of them GB |\n" + "|---" * 7 + "|")
     for precision in args.precision or ["bf16"]:
         step = training_step(preset, precision, args.clips, args.frames)
         with as_on_a_gpu():
@@ -89,8 +89,9 @@ def main() -> None:
                 step()
         calls, moved = profiled_copies(profiler)
         counted = counter.counted
-        print(f"| {precision} | {counted.calls} | {counted.bytes / 1e9:.2f} | {counted.copies} | {counted.copied / 1e9:.2f} "
-              f"| {calls} | {moved / 1e9:.2f} |")  # fmt: skip
+        gigabytes = [f"{size / 1e9:.2f}" for size in (counted.bytes, counted.copied, moved)]
+        row = (precision, counted.calls, gigabytes[0], counted.copies, gigabytes[1], calls, gigabytes[2])
+        print("| " + " | ".join(map(str, row)) + " |")
         for name, (n, size) in sorted(counted.by_name.items(), key=lambda item: -item[1][1])[: args.top]:
             print(f"{name:40} {n:6} {size / 1e9:8.3f} GB")
 

@@ -13,8 +13,15 @@ from test_codec_training import settings, sources
 from unison_core.codecs import video_vae
 from unison_core.config import load_preset
 from unison_core.training.codec_audio import AudioVAETrainingConfig
-from unison_core.training.codec_video import VideoObjective, VideoTask, VideoVAETrainingConfig, compile_vae, train_video_vae
+from unison_core.training.codec_video import (
+    VideoObjective,
+    VideoTask,
+    VideoVAETrainingConfig,
+    compile_vae,
+    train_video_vae,
+)
 from unison_core.training.fused_norms import fuse_norms
+
 
 @pytest.fixture
 def vae() -> video_vae.VideoVAE:
@@ -52,7 +59,8 @@ def test_a_compiled_vae_computes_the_same_in_two_graphs_a_part(vae: video_vae.Vi
     compile_vae(compiled, backend="aot_eager")
     same(gradients(compiled), gradients(vae), atol=1e-4, rtol=1e-3)
     counts = torch._dynamo.utils.counters
-    assert counts["stats"]["unique_graphs"] == 4 and not counts["graph_break"]
+    assert counts["stats"]["unique_graphs"] == 4
+    assert not counts["graph_break"]
     assert compiled.state_dict().keys() == vae.state_dict().keys()
 
 
@@ -64,7 +72,8 @@ def test_in_bf16_everything_but_losses_is_bf16(vae: video_vae.VideoVAE) -> None:
             lambda _, __, y, name=name: wide.append(name) if torch.is_tensor(y) and y.dtype != torch.bfloat16 else None
         )
     loss, _ = gradients(vae)
-    assert loss.dtype == torch.float32 and not wide
+    assert loss.dtype == torch.float32
+    assert not wide
 
 
 def test_training_with_masters_resumes_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

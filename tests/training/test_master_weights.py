@@ -54,7 +54,9 @@ def test_small_updates_stay_in_the_masters():
     torch.testing.assert_close(after, before - 20e-4)
     assert torch.equal(layer.weight, after.bfloat16())
     average = ema.state_dict_of(layer)["weight"]
-    assert average.dtype == torch.float32 and (after < average).all() and (average < before).all()
+    assert average.dtype == torch.float32
+    assert (after < average).all()
+    assert (average < before).all()
     with ema.applied():
         assert torch.equal(layer.weight, average.bfloat16())
     assert torch.equal(layer.weight, after.bfloat16())
@@ -95,7 +97,8 @@ def test_a_stage_trains_saves_its_masters_and_resumes_exactly(stage, latents, tm
     state = Checkpoints(run / "checkpoints").latest().state()
     assert all(value.dtype == torch.float32 for value in state["training"]["weights"].values())
     weight = exported["audio.fused_blocks.0.attn.qkv.weight"]
-    assert weight.dtype == torch.float32 and not torch.equal(weight, weight.bfloat16().float())
+    assert weight.dtype == torch.float32
+    assert not torch.equal(weight, weight.bfloat16().float())
 
     (tmp_path / "again" / "checkpoints").mkdir(parents=True)
     shutil.copytree(run / "checkpoints/step-00000002", tmp_path / "again/checkpoints/step-00000002")
@@ -174,4 +177,5 @@ def test_an_adapter_has_float32_masters_on_a_bf16_model(latents, tmp_path, tiny_
     settings = config(tmp_path, tiny_preset, precision="bf16_weights", init_from=str(tiny_folder), lora=lora, steps=2)
     folder = train_flow(settings)
     adapter = load_file(folder / "adapter_model.safetensors")
-    assert adapter and all(value.dtype == torch.float32 for value in adapter.values())
+    assert adapter
+    assert all(value.dtype == torch.float32 for value in adapter.values())

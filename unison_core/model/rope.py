@@ -52,7 +52,7 @@ def apply_rope(x: Tensor, angles: Tensor) -> Tensor:
 
 
 class _Rotation(torch.autograd.Function):
-    """Outside of a compiler: products of complex numbers, one kernel where eight would run, and the inverse backward."""
+    """Outside of a compiler: a complex product, one kernel where eight would run, and its inverse backward."""
 
     @staticmethod
     def forward(ctx, x, angles):  # type: ignore[no-untyped-def]

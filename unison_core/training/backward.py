@@ -20,7 +20,7 @@ class Backward:
         module: prepared by `accelerator`, except where `graphs` is set: hooks of wrappers do not run in a replay.
         accelerator: precision and processes.
         graphs: see `FlowTrainingConfig.cuda_graphs`.
-        masters: float32 parameters that receive the gradients of a module of bf16 weights, which is not prepared either.
+        masters: float32 parameters that receive the gradients of a module of bf16 weights; it is not prepared either.
     """
 
     def __init__(

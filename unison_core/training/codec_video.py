@@ -113,7 +113,8 @@ class VideoTask:
             self._losses, self.vae.parameters(), [self.noise],
             enabled=accelerator.num_processes == 1 or self.masters is not None,
         )  # fmt: skip
-        self.parts: Mapping[str, Stateful] = {"vae": self.masters or self.vae, "optimizer": self.optimizer, "ema": self.ema}
+        weights = self.masters or self.vae
+        self.parts: Mapping[str, Stateful] = {"vae": weights, "optimizer": self.optimizer, "ema": self.ema}
         self.generators: Mapping[str, torch.Generator] = {"noise": self.noise, "cut": self.cut}
 
     def keep(self, item: CorpusItem) -> Tensor | None:

@@ -100,9 +100,8 @@ class FlowRun:
         if config.compile:
             self.model.compile_blocks()
         module = ObjectiveModule(self.model)
-        if config.cuda_graphs:
-            if self._sharded or self.plan.rounds > 1:
-                raise UsageError("cuda_graphs takes whole batches on whole weights: set micro_batch=0, or leave it out")
+        if config.cuda_graphs and (self._sharded or self.plan.rounds > 1):
+            raise UsageError("cuda_graphs takes whole batches on whole weights: set micro_batch=0, or leave it out")
         if config.cuda_graphs or self.masters:  # processes average the gradients themselves
             self.module, self.optimizer = module.to(self.accelerator.device), self.accelerator.prepare(optimizer)
         else:

@@ -166,7 +166,7 @@ class TorchShards:
 def optimizer_shards(
     model: nn.Module, optimizer: Any, masters: Mapping[str, nn.Parameter] | None = None
 ) -> OptimizerShards:
-    """How the optimizer that `Accelerator.prepare` returned keeps its state; `masters` are what it updates, if given."""
+    """How the optimizer that `Accelerator.prepare` returned keeps its state; `masters` are what it updates, if any."""
     while hasattr(optimizer, "optimizer") and not hasattr(optimizer, "bit16_groups"):
         optimizer = optimizer.optimizer
     if hasattr(optimizer, "bit16_groups"):

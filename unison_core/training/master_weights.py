@@ -2,8 +2,8 @@
 
     w = bf16(m),    m <- m - lr AdamW(float32(dL/dw))
 
-Nothing is cast in the forward and backward pass, as autocast casts weights and activations. What the update is too small
-for in bf16 stays in the masters: checkpoints, averages and exported weights are theirs.
+Nothing is cast in the forward and backward pass, as autocast casts weights and activations. Updates too small for bf16
+stay in the masters: checkpoints, averages and exported weights are theirs.
 """
 
 from collections.abc import Mapping
@@ -39,14 +39,17 @@ class MasterWeights:
     @torch.no_grad()
     def collect(self) -> None:
         """Add the weights' gradients to the masters', in float32, and clear them; once per backward pass."""
-        pairs = [(m, w) for m, w in zip(self.parameters.values(), self._weights.values(), strict=True)
-                 if w.grad is not None]  # fmt: skip
-        if not pairs:
+        masters, gradients = [], []
+        for master, weight in zip(self.parameters.values(), self._weights.values(), strict=True):
+            if weight.grad is not None:
+                masters.append(master)
+                gradients.append(weight.grad)
+                weight.grad = None
+        if not masters:
             return
-        found = [torch.empty_like(master) for master, _ in pairs]
-        torch._foreach_copy_(found, [weight.grad for _, weight in pairs])
-        for (master, weight), gradient in zip(pairs, found, strict=True):
-            weight.grad = None
+        found = [torch.empty_like(master) for master in masters]
+        torch._foreach_copy_(found, gradients)
+        for master, gradient in zip(masters, found, strict=True):
             if master.grad is None:
                 master.grad = gradient
             else:
