@@ -106,7 +106,7 @@ def work(args: argparse.Namespace) -> None:
         "processes": place.size, "launcher": args.launcher if place.size > 1 else "one", "device": _name(device),
         "seconds": seconds, "tokens": tokens(preset, (width, height), args.frames) * config.batch,
         "data_wait": run._waited_s / (seconds * args.steps), "memory_gb": peak_memory_gb(device),
-        "matmul": matmul_speed(device, torch.bfloat16 if args.precision == "bf16" else torch.float32, 1.0),
+        "matmul": matmul_speed(device, torch.bfloat16 if args.precision.startswith("bf16") else torch.float32, 1.0),
         "flops": args.clips * step_flops(preset, (width, height), args.frames, config.freeze),
         "parameters": sum(p.numel() for p in run.model.parameters()), "trained": trained,
     }  # fmt: skip

@@ -50,3 +50,15 @@ def test_distant_positions_are_exact() -> None:
 def test_odd_widths_are_refused() -> None:
     with pytest.raises(ValueError, match="dim=7"):
         rope_angles(torch.zeros(1), 7)
+
+
+def test_a_compiler_sees_the_formula_written_out_with_the_same_gradient() -> None:
+    torch._dynamo.reset()
+    x = torch.randn(2, 3, 5, 8, 2)[..., 0].requires_grad_()  # strided, as interleaved projections are
+    angles, weights = rope_angles(torch.arange(5), 8), torch.randn(2, 3, 5, 8)
+    found = []
+    for rotate in (apply_rope, torch.compile(apply_rope, backend="eager", fullgraph=True)):
+        turned = rotate(x, angles)
+        (gradient,) = torch.autograd.grad((turned * weights).sum(), x)
+        found.append((turned, gradient))
+    torch.testing.assert_close(found[0], found[1])

@@ -133,7 +133,8 @@ def test_blocks_trace_without_graph_breaks_for_any_length(pair, inputs) -> None:
     for frames in (3, 4):
         state = branch.embed(inputs[0][:, :, :frames], torch.rand(2, frames), branch.encode_text(inputs[1]))
         arguments = (state.tokens, state.modulation, state.rope, *state.context.keys_values[0])
-        torch.testing.assert_close(compiled(*arguments), branch.blocks[0](*arguments))
+        # Rotations are products of complex numbers outside of a compiler: other rounding.
+        torch.testing.assert_close(compiled(*arguments), branch.blocks[0](*arguments), atol=1e-4, rtol=1e-5)
     assert len(traces) == 1
 
 

@@ -15,8 +15,9 @@ import yaml
 from flow_runs import config, mapping, write_latents
 from safetensors.torch import load_file
 
+from unison_core.config import from_mapping
 from unison_core.training.checkpoints import Checkpoints
-from unison_core.training.flow_training import train_flow
+from unison_core.training.flow_training import FlowTrainingConfig, train_flow
 
 pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="PyTorch without gloo")
 SCRIPT = Path(__file__).with_name("sharded_on_cpu.py")
@@ -94,6 +95,19 @@ def test_in_bf16_shards_compute_what_one_process_does(kind, processes, alone, tm
     launch("one", file, processes=1)
     for ours, theirs in zip(figures(tmp_path / "many"), figures(tmp_path / "run"), strict=True):
         assert ours == pytest.approx(theirs, rel=3e-3)
+
+
+def test_bf16_weights_average_their_masters_gradients(alone, tmp_path, tiny_preset):
+    """Two processes without a wrapper compute what one does."""
+    latents = {"shards": str(alone / "latents")}
+    settings = mapping(tmp_path, tiny_preset, data=latents, micro_batch=1, steps=2, precision="bf16_weights")
+    file = tmp_path / "stage.yaml"
+    file.write_text(yaml.safe_dump(settings, sort_keys=False))
+    launch("ddp", file, f"out={tmp_path / 'many'}")
+    train_flow(from_mapping(FlowTrainingConfig, settings, "test"))
+    same(figures(tmp_path / "many"), figures(tmp_path / "run"))
+    ours, theirs = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("many", "run"))
+    assert all(torch.allclose(ours[name].float(), theirs[name].float(), atol=1e-5) for name in theirs)
 
 
 def test_processes_share_samples_and_the_held_out_loss(alone, tmp_path, tiny_preset, tiny_folder):

@@ -67,7 +67,7 @@ def moments(vae: VideoVAE, pixels: Tensor) -> tuple[Tensor, Tensor]:
     frames = pixels.shape[2]
     if (frames - 1) % TEMPORAL_STRIDE:
         raise ValueError(f"frames={frames} is not {TEMPORAL_STRIDE}k+1")
-    x = patchify(pixels, vae.config.patch_size or 1)
+    x = patchify(pixels.to(vae.dtype), vae.config.patch_size or 1)
     step = TEMPORAL_STRIDE * _latents_per_chunk(vae, pixels[:, :, :1])
     cache: list[Tensor | None] = [None] * vae._cached_conv_counts["encoder"]
     chunks = [x[:, :, :1], *(x[:, :, i : i + step] for i in range(1, frames, step))]
@@ -78,7 +78,7 @@ def moments(vae: VideoVAE, pixels: Tensor) -> tuple[Tensor, Tensor]:
 
 def synthesise(vae: VideoVAE, z: Tensor) -> Tensor:
     """Pixels `(B, 3, 4(T-1)+1, H, W)` of latents `(B, C, T, h, w)` that are not normalised; not clamped."""
-    x = vae.post_quant_conv(z)
+    x = vae.post_quant_conv(z.to(vae.dtype))
     stride = vae.config.scale_factor_spatial
     step = _latents_per_chunk(vae, z[:, :1, :1].expand(-1, 3, -1, -1, -1), stride)
     cache: list[Tensor | None] = [None] * vae._cached_conv_counts["decoder"]

@@ -9,7 +9,17 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from unison_core.model.attention import attention
-from unison_core.model.audio_layers import GatedMLP, HeadNorm, Segments, modulate, modulation, per_segment, token_layer
+from unison_core.model.audio_layers import (
+    GatedMLP,
+    HeadNorm,
+    Segments,
+    join,
+    modulation,
+    per_segment,
+    per_segment_of,
+    token_layer,
+)
+from unison_core.model.multiply_add import gated_sum, modulate
 from unison_core.model.rope import apply_rope
 
 Heads = tuple[Tensor, Tensor, Tensor]
@@ -28,11 +38,12 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, angles: Tensor | None) -> Heads:
         """Normalised, rotated q and k, and v, of tokens `(B, n, D)`; `angles` None leaves positions out."""
-        q, k, v = rearrange(self.qkv(x), "b n (h d three) -> three b h n d", h=self.heads, three=3).unbind(0)
+        qkv = rearrange(self.qkv(x), "b n (h d three) -> three b h n d", h=self.heads, three=3)
+        q, k, v = qkv.contiguous().unbind(0)  # one copy: each of the three alone would read all of it
         q, k = self.q_norm(q), self.k_norm(k)
         if angles is not None:
             q, k = apply_rope(q, angles), apply_rope(k, angles)
-        return q, k, v.contiguous()
+        return q, k, v
 
 
 class TransformerBlock(nn.Module):
@@ -62,22 +73,22 @@ class TransformerBlock(nn.Module):
             angles: rotations of each segment `(n, d/2, 2)`: joined here, where a compiler sees that lengths match.
         """
         modulations = tuple(self.adaLN_modulation(c) for c in conditions)
-        normed = []
+        normed: Segments = ()
         for x, m in zip(segments, modulations, strict=True):
             shift, scale = m.chunk(2 if self.pre_only else 6, dim=-1)[:2]
-            normed.append(modulate(self.norm1(x), shift, scale))
-        joined = None if angles is None else torch.cat(angles)
-        return self.attn(torch.cat(normed, dim=1), joined), modulations
+            normed = (*normed, modulate(self.norm1(x), shift, scale))
+        joined = None if angles is None else join(angles, dim=0)
+        return self.attn(join(normed, dim=1), joined), modulations
 
     def after(self, segments: Segments, attended: Tensor, modulations: Segments) -> Segments:
         """Write what attention read, `(B, sum of n, D)`, and the MLP back into the segments."""
         if self.pre_only:
             return segments
-        written = per_segment(self.linear1, attended.split([x.shape[1] for x in segments], dim=1))
+        written = per_segment_of(self.linear1, attended, segments)
         parts = [m.chunk(6, dim=-1) for m in modulations]
-        xs = [x + w * p[2] for x, w, p in zip(segments, written, parts, strict=True)]
+        xs = [gated_sum(x, w, p[2]) for x, w, p in zip(segments, written, parts, strict=True)]
         mlp_in = tuple(modulate(self.norm2(x), p[3], p[4]) for x, p in zip(xs, parts, strict=True))
-        return tuple(x + y * p[5] for x, y, p in zip(xs, per_segment(self.ffn, mlp_in), parts, strict=True))
+        return tuple(gated_sum(x, y, p[5]) for x, y, p in zip(xs, per_segment(self.ffn, mlp_in), parts, strict=True))
 
 
 class FusedBlock(TransformerBlock):

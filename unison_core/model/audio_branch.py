@@ -156,6 +156,11 @@ class AudioBranch(nn.Module):
         zero_(self.transcript_to_input)
         zero_(self.transcript_to_condition)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights, in which inputs are taken."""
+        return self.transcript_to_input.weight.dtype
+
     def encode(
         self, caption: Tensor, caption_mean: Tensor, transcript: Tensor, transcript_mean: Tensor
     ) -> AudioContext:
@@ -166,7 +171,7 @@ class AudioBranch(nn.Module):
             transcript: features `(B, N, transcript_dim)`, one per audio latent. transcript_mean: `(B, transcript_dim)`.
         """
         batch, length = transcript.shape[:2]
-        text = self.text_input_proj(caption)  # (B, L, D)
+        text = self.text_input_proj(caption.to(self.dtype))  # (B, L, D)
         pooled = self.text_cond_proj(text.mean(dim=1))
         clip = None
         if self.config.clip_dim:
@@ -182,14 +187,14 @@ class AudioBranch(nn.Module):
             transcript_input=self.transcript_to_input(spoken),
             transcript_condition=self.transcript_to_condition(spoken),
             transcript_mean=transcript_mean,
-            caption_mean=caption_mean,
+            caption_mean=caption_mean.to(self.dtype),
         )
 
     def embed(self, latents: Mapping[str, Tensor], sigmas: Mapping[str, Tensor], context: AudioContext) -> AudioState:
         """Tokens and conditioning of noisy latents `(B, N, C)` at noise levels `(B,)`, by stream."""
         streams, conditions, finals, times = {}, {}, {}, []
         for name in self.stream_names:
-            x = self.audio_input_proj(latents[name])  # (B, N, D)
+            x = self.audio_input_proj(latents[name].to(self.dtype))  # (B, N, D)
             time = self.t_embed(1 - sigmas[name].float())  # (B, D)
             final = time[:, None] + context.pooled
             condition = final if context.sync is None else final + context.sync

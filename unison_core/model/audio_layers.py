@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unison_core.model.multiply_add import modulate
+
 Segments = tuple[Tensor, ...]
 """Token sequences `(B, n, D)` that attend to each other but share no convolution window."""
 
@@ -20,10 +22,28 @@ def hidden_width(width: float) -> int:
 
 def per_segment(layer: Callable[[Tensor], Tensor], segments: Segments) -> Segments:
     """Apply a convolutional `layer` to every segment on its own; segments of one length go through as one batch."""
-    first, *others = segments
-    if all(x.shape[1] == first.shape[1] for x in others):  # not a set of lengths: hashing fixes them for a compiler
+    if len(segments) > 1 and _one_length(segments):
         return layer(torch.cat(segments)).chunk(len(segments))
     return tuple(layer(x) for x in segments)
+
+
+def per_segment_of(layer: Callable[[Tensor], Tensor], joined: Tensor, segments: Segments) -> Segments:
+    """The same where tokens `(B, sum of n, D)` lie joined along time, cut as `segments` are: a batch without a copy."""
+    if _one_length(segments):
+        batch = joined.unflatten(1, (len(segments), -1)).flatten(0, 1)  # (B * segments, n, D)
+        return layer(batch).unflatten(0, (-1, len(segments))).unbind(1)
+    return tuple(layer(x) for x in joined.split([x.shape[1] for x in segments], dim=1))
+
+
+def join(segments: Segments, dim: int) -> Tensor:
+    """Concatenation; a single segment as it is."""
+    return segments[0] if len(segments) == 1 else torch.cat(segments, dim=dim)
+
+
+def _one_length(segments: Segments) -> bool:
+    """Not by a set of lengths: hashing fixes them for a compiler."""
+    first, *others = segments
+    return all(x.shape[1] == first.shape[1] for x in others)
 
 
 class ChannelLastConv1d(nn.Conv1d):
@@ -110,10 +130,6 @@ def modulation(dim: int, parts: int) -> nn.Sequential:
     layers = nn.Sequential(nn.SiLU(), nn.Linear(dim, parts * dim))
     zero_(layers[1])
     return layers
-
-
-def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    return x * (1 + scale) + shift
 
 
 def zero_(layer: nn.Module) -> None:

@@ -6,12 +6,12 @@ Both directions read the states from before the update and have weights of their
 positions of the joint sequence, so that the same instant of the two streams has the same position.
 """
 
-import torch
 from einops import rearrange
 from torch import Tensor, nn
 
 from unison_core.model.attention import attention
 from unison_core.model.audio_layers import HeadNorm, Segments, zero_
+from unison_core.model.multiply_add import gated_sum
 from unison_core.model.rope import apply_rope
 from unison_core.types import AUDIO_STREAMS
 
@@ -65,5 +65,5 @@ class BiACA(nn.Module):
         out = []
         for i, attend in enumerate(self.into.values()):
             read = attend(normed[i], normed[1 - i], angles[i], angles[1 - i])
-            out.append(torch.addcmul(streams[i], gates[:, i, None, None].to(read.dtype), read))
+            out.append(gated_sum(streams[i], read, gates[:, i, None, None]))
         return tuple(out)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from unison_core.config import NodeConfig
 from unison_core.model.attention import attention
+from unison_core.model.multiply_add import modulate
 from unison_core.model.precision import linear, rms_norm
 from unison_core.model.rope import apply_rope, rope_angles
 from unison_core.model.sequence_parallel import SequenceParallel
@@ -127,7 +128,7 @@ class SigmaModulation(nn.Module):
         for role, layer in self.roles.items():
             hidden = hidden + layer(features[role])
         scale, shift = self.out(F.silu(hidden)).chunk(2, dim=-1)
-        return (F.layer_norm(x.float(), x.shape[-1:], eps=1e-6) * (1 + scale) + shift).to(x.dtype)
+        return modulate(F.layer_norm(x, x.shape[-1:], eps=1e-6), shift, scale)
 
 
 class CrossAttention(nn.Module):

@@ -43,7 +43,30 @@ def rope_angles_3d(
 
 def apply_rope(x: Tensor, angles: Tensor) -> Tensor:
     """Turn `x` `(B, H, L, d)` by `angles` `(L, d/2, 2)`, or any shape that broadcasts; computed in float32."""
+    if not torch.compiler.is_compiling():
+        return _Rotation.apply(x, angles)
     even, odd = x.float().unflatten(-1, (-1, 2)).unbind(-1)
     cos, sin = angles.unbind(-1)
     turned = torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1)
     return turned.flatten(-2).to(x.dtype)
+
+
+class _Rotation(torch.autograd.Function):
+    """Outside of a compiler: a complex product, one kernel where eight would run, and its inverse backward."""
+
+    @staticmethod
+    def forward(ctx, x, angles):  # type: ignore[no-untyped-def]
+        ctx.save_for_backward(angles)
+        return _turned(x, torch.view_as_complex(angles))
+
+    @staticmethod
+    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+        (angles,) = ctx.saved_tensors
+        return _turned(gradient, torch.view_as_complex(angles).conj()), None
+
+
+def _turned(x: Tensor, by: Tensor) -> Tensor:
+    pairs = x.float().unflatten(-1, (-1, 2))
+    if pairs.stride(-1) != 1:
+        pairs = pairs.contiguous()
+    return torch.view_as_real(torch.view_as_complex(pairs) * by).flatten(-2).to(x.dtype)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from unison_core.config import VideoBranchConfig
 from unison_core.model.attention import attention
+from unison_core.model.multiply_add import gated_sum, modulate
 from unison_core.model.precision import layer_norm, linear, rms_norm
 from unison_core.model.rope import apply_rope, rope_angles_3d
 from unison_core.model.sequence_parallel import SequenceParallel
@@ -240,15 +241,15 @@ class VideoBranch(nn.Module):
 
 def _modulated_norm(tokens: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
     """LN(tokens) * (1 + scale) + shift in float32; tokens `(B, T*S, D)`, scale and shift `(B, T, D)` per frame."""
-    x = F.layer_norm(tokens.float(), tokens.shape[-1:], eps=eps)
-    x = torch.addcmul(shift[:, :, None], rearrange(x, "b (t s) d -> b t s d", t=scale.shape[1]), 1 + scale[:, :, None])
-    return rearrange(x, "b t s d -> b (t s) d").to(tokens.dtype)
+    x = F.layer_norm(tokens, tokens.shape[-1:], eps=eps)  # float32 inside
+    x = modulate(rearrange(x, "b (t s) d -> b t s d", t=scale.shape[1]), shift[:, :, None], scale[:, :, None])
+    return rearrange(x, "b t s d -> b (t s) d")
 
 
 def _gated_sum(tokens: Tensor, update: Tensor, gate: Tensor) -> Tensor:
     """tokens + gate * update in float32, with a gate per frame `(B, T, D)`."""
-    x, y = (rearrange(z.float(), "b (t s) d -> b t s d", t=gate.shape[1]) for z in (tokens, update))
-    return rearrange(torch.addcmul(x, y, gate[:, :, None]), "b t s d -> b (t s) d").to(tokens.dtype)
+    x, y = (rearrange(z, "b (t s) d -> b t s d", t=gate.shape[1]) for z in (tokens, update))
+    return rearrange(gated_sum(x, y, gate[:, :, None]), "b t s d -> b (t s) d")
 
 
 def _feed_forward(dim: int, hidden: int) -> nn.Sequential:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -36,6 +36,7 @@ ENDLESS = 2**31
 class CodecTrainingConfig:
     """What the training of any codec needs to know."""
 
+    PRECISIONS: ClassVar[tuple[str, ...]] = ("bf16", "fp32")
     stage: str
     """Which codec: `video_vae`, `audio_vae` or `vocoder`; or `separator`."""
     preset: str = "nano"
@@ -80,8 +81,8 @@ class CodecTrainingConfig:
     """Model folder whose weights training starts from."""
 
     def __post_init__(self) -> None:
-        if self.precision not in ("bf16", "fp32"):
-            raise ValueError(f"precision={self.precision!r} is neither 'bf16' nor 'fp32'")
+        if self.precision not in self.PRECISIONS:
+            raise ValueError(f"precision={self.precision!r} is none of {', '.join(self.PRECISIONS)}")
         if self.batch < 1 or self.steps < 1:
             raise ValueError(f"batch={self.batch} and steps={self.steps} must be at least 1")
 

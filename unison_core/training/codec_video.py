@@ -9,6 +9,7 @@ eps_2, and a decoder that has seen them tolerates them.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from accelerate import Accelerator
@@ -23,8 +24,10 @@ from unison_core.training.checkpoint import Stateful
 from unison_core.training.clock import Clock, set_learning_rate
 from unison_core.training.codec_run import CodecRun, CodecTrainingConfig, Sources, corpus_sources
 from unison_core.training.ema import EMA
+from unison_core.training.fused_norms import fuse_norms
 from unison_core.training.graphed import GraphedBackward
 from unison_core.training.latent_noise import channel_stats, disturb
+from unison_core.training.master_weights import BF16_WEIGHTS, master_weights
 from unison_core.training.picture_loss import PictureLossConfig, picture_loss, psnr_db
 
 STATISTICS_CLIPS = 128
@@ -34,8 +37,12 @@ CHECK_FRAMES = 41
 
 @dataclass(frozen=True, kw_only=True)
 class VideoVAETrainingConfig(CodecTrainingConfig):
-    """Training of the video VAE."""
+    """Training of the video VAE.
 
+    `precision` may also be `bf16_weights`, on a CPU too: the VAE itself in bf16, trained through float32 masters.
+    """
+
+    PRECISIONS: ClassVar[tuple[str, ...]] = ("bf16", "fp32", BF16_WEIGHTS)
     window: int = 17
     """Frames of a training window, 4k+1."""
     latent_noise: float = 0.1
@@ -44,6 +51,8 @@ class VideoVAETrainingConfig(CodecTrainingConfig):
     loss: PictureLossConfig = field(default_factory=PictureLossConfig)
     channels_last: bool = True
     """Memory layout on a GPU: channels innermost, as tensor cores read them."""
+    compile: bool = False
+    """Compile encoder and decoder."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,18 +91,30 @@ class VideoTask:
         self.vae.to(accelerator.device)
         if config.channels_last and accelerator.device.type == "cuda":
             _channels_last(self.vae)
+        self.masters = master_weights(self.vae, config.precision)
+        if self.masters:
+            fuse_norms(self.vae)
+        if config.compile:
+            compile_vae(self.vae)
+        self.trained = list((self.masters.parameters if self.masters else dict(self.vae.named_parameters())).values())
         optimizer = torch.optim.AdamW(
-            self.vae.parameters(), config.lr, config.betas, weight_decay=config.weight_decay,
+            self.trained, config.lr, config.betas, weight_decay=config.weight_decay,
             fused=accelerator.device.type == "cuda",
         )  # fmt: skip
-        self.objective, self.optimizer = accelerator.prepare(VideoObjective(self.vae, config), optimizer)
-        self.ema = EMA(self.vae, config.ema)
+        objective = VideoObjective(self.vae, config)
+        if self.masters:  # processes average the masters' gradients themselves
+            self.objective, self.optimizer = objective, accelerator.prepare(optimizer)
+        else:
+            self.objective, self.optimizer = accelerator.prepare(objective, optimizer)
+        self.ema = EMA(self.vae, config.ema, self.masters.parameters if self.masters else None)
         self.noise = torch.Generator(accelerator.device).manual_seed(config.seed * 7919 + accelerator.process_index)
         self.cut = torch.Generator().manual_seed(config.seed * 104729 + accelerator.process_index)
         self.backward = GraphedBackward(
-            self._losses, self.vae.parameters(), [self.noise], enabled=accelerator.num_processes == 1
-        )
-        self.parts: Mapping[str, Stateful] = {"vae": self.vae, "optimizer": self.optimizer, "ema": self.ema}
+            self._losses, self.vae.parameters(), [self.noise],
+            enabled=accelerator.num_processes == 1 or self.masters is not None,
+        )  # fmt: skip
+        weights = self.masters or self.vae
+        self.parts: Mapping[str, Stateful] = {"vae": weights, "optimizer": self.optimizer, "ema": self.ema}
         self.generators: Mapping[str, torch.Generator] = {"noise": self.noise, "cut": self.cut}
 
     def keep(self, item: CorpusItem) -> Tensor | None:
@@ -108,8 +129,13 @@ class VideoTask:
     def step(self, entries: Sequence[Tensor], clock: Clock) -> Mapping[str, Tensor]:
         set_learning_rate(self.optimizer, self.config.lr * clock.cosine(self.config.warmup))
         losses = self.backward(self._windows(entries))
-        norm = self.accelerator.clip_grad_norm_(self.objective.parameters(), self.config.max_norm)
+        if self.masters:
+            self.masters.collect()
+            self.masters.average()
+        norm = self.accelerator.clip_grad_norm_(self.trained, self.config.max_norm)
         self.optimizer.step()
+        if self.masters:
+            self.masters.publish()
         self.optimizer.zero_grad(set_to_none=True)
         self.ema.update(clock.step)
         return {**losses, "grad_norm": torch.as_tensor(norm)}
@@ -122,13 +148,13 @@ class VideoTask:
     def check(self, entries: Sequence[Tensor]) -> Mapping[str, float]:
         """PSNR in dB of held-out clips, through the posterior mean."""
         frames = torch.stack([clip[:CHECK_FRAMES] for clip in entries if len(clip) >= CHECK_FRAMES])
-        with self.ema.applied(), self.accelerator.autocast():
+        with self.ema.applied(), self.accelerator.autocast(), torch.compiler.set_stance("force_eager"):
             values = psnr_db(self._round_trip(frames), frames)
         return {"held_out_psnr_db": float(values.mean()), "held_out_psnr_db_min": float(values.min())}
 
     @torch.no_grad()
     def export(self, folder: Path, entries: Sequence[Tensor]) -> None:
-        with self.ema.applied(), self.accelerator.autocast():
+        with self.ema.applied(), self.accelerator.autocast(), torch.compiler.set_stance("force_eager"):
             windows = torch.stack([frames[: self.config.window] for frames in entries[-STATISTICS_CLIPS:]])
             batches = (video_vae.to_pixels(part) for part in windows.split(self.config.batch))
             latents = [video_vae.moments(self.vae, batch)[0] for batch in batches]
@@ -149,6 +175,12 @@ class VideoTask:
     def _round_trip(self, frames: Tensor) -> Tensor:
         mean, _ = video_vae.moments(self.vae, video_vae.to_pixels(frames))
         return video_vae.to_frames(video_vae.synthesise(self.vae, mean.float()))
+
+
+def compile_vae(vae: video_vae.VideoVAE, backend: str = "inductor") -> None:
+    """Compile encoder and decoder in place, for one size of windows; the first frame and the others are two graphs."""
+    for part in (vae.encoder, vae.decoder):
+        part.compile(dynamic=False, backend=backend)
 
 
 def _channels_last(module: nn.Module) -> None:

@@ -37,6 +37,7 @@ from unison_core.training.guard import StepGuard
 from unison_core.training.held_out import held_out_loss
 from unison_core.training.log import Bar, TrainingLog, progress_bar
 from unison_core.training.lora import save_adapter
+from unison_core.training.master_weights import BF16_WEIGHTS, master_weights
 from unison_core.training.memory import peak_memory_gb
 from unison_core.training.meter import Meter
 from unison_core.training.objective import LatentBatch, Losses, draw_noise
@@ -67,6 +68,11 @@ class FlowRun:
         self.config, self.preset, self.out = config, preset, Path(config.out)
         check_files(config)
         self.accelerator: Accelerator = make_processes(config.precision)
+        if config.precision == BF16_WEIGHTS and self._sharded:
+            raise UsageError(
+                f"precision={BF16_WEIGHTS} is for whole weights in every process: FSDP2 and DeepSpeed keep float32 "
+                "weights of their own, set precision=bf16"
+            )
         processes, process = self.accelerator.num_processes, self.accelerator.process_index
         self.plan: BatchPlan = plan_batch(config.batch, config.micro_batch, processes, process)
         describe_step(self.accelerator, self.plan, config.optimizer.max_norm)
@@ -84,26 +90,29 @@ class FlowRun:
             check_room(self.out, self.model)
         if self._sharded:
             flatten_scalars(self.model)
+        self.masters = master_weights(self.model, config.precision)
         optimizer = build_optimizer(
-            self.model, config.optimizer, fused=self.accelerator.device.type == "cuda" and not self._sharded
-        )
+            self.masters.parameters.values() if self.masters else self.model.parameters(), config.optimizer,
+            fused=self.accelerator.device.type == "cuda" and not self._sharded,
+        )  # fmt: skip
         if takes_over_checkpointing(self.accelerator) or config.checkpoint_activations:
             self.model.checkpoint_blocks()
         if config.compile:
             self.model.compile_blocks()
         module = ObjectiveModule(self.model)
-        if config.cuda_graphs:
-            if self._sharded or self.plan.rounds > 1:
-                raise UsageError("cuda_graphs takes whole batches on whole weights: set micro_batch=0, or leave it out")
+        if config.cuda_graphs and (self._sharded or self.plan.rounds > 1):
+            raise UsageError("cuda_graphs takes whole batches on whole weights: set micro_batch=0, or leave it out")
+        if config.cuda_graphs or self.masters:  # processes average the gradients themselves
             self.module, self.optimizer = module.to(self.accelerator.device), self.accelerator.prepare(optimizer)
         else:
             self.module, self.optimizer = self.accelerator.prepare(module, optimizer)
-        self.backward = Backward(self.module, self.accelerator, graphs=config.cuda_graphs)
+        self.backward = Backward(self.module, self.accelerator, graphs=config.cuda_graphs, masters=self.masters)
         gather_for_methods(self.model)
-        self.ema = EMA(self.model, config.ema)
+        masters = self.masters.parameters if self.masters else None
+        self.ema = EMA(self.model, config.ema, masters)
         self.clock = Clock(steps=config.steps, minutes=config.minutes)
         self.guard, self.meter = StepGuard(config.guard), Meter()
-        self.training = TrainingState(self.model, optimizer_shards(self.model, self.optimizer))
+        self.training = TrainingState(self.model, optimizer_shards(self.model, self.optimizer, masters))
         self.checkpoints = Checkpoints(self.out / "checkpoints", keep=config.keep)
         self.log = TrainingLog(self.out / "log.jsonl", enabled=self.main)
         self.board: TensorBoard | None = None
@@ -162,6 +171,8 @@ class FlowRun:
         admitted = self._scaled or self.guard.admit(step + 1, norm, streams)
         if admitted:
             self.optimizer.step()
+            if self.masters:
+                self.masters.publish()
         self.optimizer.zero_grad(set_to_none=True)
         if admitted:
             self.meter.put("grad_norm", norm)
@@ -236,7 +247,7 @@ class FlowRun:
         self._export()
         self.accelerator.wait_for_everyone()
         out = self.out / "samples" / f"step-{self.clock.step:08d}"
-        precision = "bf16" if self.config.precision == "bf16" else "auto"
+        precision = "bf16" if self.config.precision in ("bf16", BF16_WEIGHTS) else "auto"
         adapters = (str(self.exported),) if self.config.lora else ()
         model = self.exported if not self.config.lora else Path(str(self.config.init_from))
         place = self.accelerator.device
@@ -332,7 +343,8 @@ class FlowRun:
 
     def _norm(self) -> float:
         """Gradient norm before clipping, the same in every process."""
-        norm = self.accelerator.clip_grad_norm_(self.module.parameters(), self.config.optimizer.max_norm)
+        trained = self.masters.parameters.values() if self.masters else self.module.parameters()
+        norm = self.accelerator.clip_grad_norm_(trained, self.config.optimizer.max_norm)
         return 0.0 if norm is None else float(norm)
 
     def _finite(self, losses: Losses) -> bool:

@@ -1,6 +1,6 @@
 """Stages 1 (audio branch) and 2 (joint) of training: latents in, EMA weights out; the objective is a callable."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,7 +116,8 @@ class FlowTrainingConfig:
     ema: float = 0.999
     seed: int = 0
     precision: str = "fp32"
-    """`fp32`, or mixed precision in `bf16` or `fp16`."""
+    """`fp32`; mixed precision in `bf16` or `fp16` (autocast of float32 weights); or `bf16_weights`: the model itself in
+    bf16, trained through float32 masters, which nothing is cast for."""
     compile: bool = False
     """Compile the repeated blocks."""
     cuda_graphs: bool = False
@@ -211,9 +212,9 @@ def build_model(config: FlowTrainingConfig, preset: Preset) -> Unison:
     return model
 
 
-def build_optimizer(model: nn.Module, config: OptimizerConfig, *, fused: bool) -> torch.optim.AdamW:
-    """AdamW; vectors (biases, norms, gates) are not decayed."""
-    trained = [p for p in model.parameters() if p.requires_grad]
+def build_optimizer(parameters: Iterable[nn.Parameter], config: OptimizerConfig, *, fused: bool) -> torch.optim.AdamW:
+    """AdamW of those parameters that are trained; vectors (biases, norms, gates) are not decayed."""
+    trained = [p for p in parameters if p.requires_grad]
     groups = [
         {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},

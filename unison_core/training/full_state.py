@@ -129,17 +129,23 @@ class TrainingState:
 
 
 class TorchShards:
-    """A torch optimizer, whose state is as whole or as sharded as its parameters."""
+    """A torch optimizer, whose state is as whole or as sharded as its parameters.
 
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        self._optimizer = optimizer
-        self._names = {parameter: name for name, parameter in trained(model).items()}
+    Args:
+        parameters: what it updates, by name: the model's, or their float32 masters. optimizer: updates them.
+    """
+
+    def __init__(self, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
+        self._optimizer, self._parameters = optimizer, parameters
+        self._names = {parameter: name for name, parameter in parameters.items()}
 
     def master(self, name: str, parameter: nn.Parameter) -> Tensor:
-        return parameter.detach()
+        return self._parameters[name].detach()
 
     def put_master(self, name: str, parameter: nn.Parameter, value: Tensor) -> None:
-        """Nothing more than the parameter."""
+        """Nothing more than the parameter, where that is the master."""
+        if self._parameters[name] is not parameter:
+            self._parameters[name].copy_(value)
 
     def moments(self) -> dict[str, Moments]:
         return {name: {k: whole(v) if isinstance(v, Tensor) else v for k, v in self._optimizer.state[p].items()}
@@ -157,15 +163,17 @@ class TorchShards:
         self._optimizer.load_state_dict({"state": packed, "param_groups": groups})
 
 
-def optimizer_shards(model: nn.Module, optimizer: Any) -> OptimizerShards:
-    """How the optimizer that `Accelerator.prepare` returned keeps its state."""
+def optimizer_shards(
+    model: nn.Module, optimizer: Any, masters: Mapping[str, nn.Parameter] | None = None
+) -> OptimizerShards:
+    """How the optimizer that `Accelerator.prepare` returned keeps its state; `masters` are what it updates, if any."""
     while hasattr(optimizer, "optimizer") and not hasattr(optimizer, "bit16_groups"):
         optimizer = optimizer.optimizer
     if hasattr(optimizer, "bit16_groups"):
         from unison_core.training.zero_state import ZeroShards
 
         return ZeroShards(model, optimizer)
-    return TorchShards(model, optimizer)
+    return TorchShards(masters or trained(model), optimizer)
 
 
 def frozen_fingerprint(model: nn.Module) -> str:

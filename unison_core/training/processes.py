@@ -9,8 +9,9 @@ from torch import nn
 from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
 
 from unison_core.training.batching import BatchPlan
+from unison_core.training.master_weights import BF16_WEIGHTS
 
-PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
+PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16", BF16_WEIGHTS: "no"}
 """Accelerate's names of mixed precision."""
 OUTSIDE_FORWARD = ("text_keys_values",)
 """Methods of blocks that a clip's conditions are computed by."""
