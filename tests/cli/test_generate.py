@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from unison_core.config import load_preset
 from unison_core.media.read import read_audio, read_frames
 from unison_core.media.wav import read_wav
 from unison_core.pipelines.record import read_record
@@ -27,7 +28,7 @@ def test_a_clip_is_written_and_told_of(generate, tmp_path):
     assert np.array_equal(levels(folder / "mix.wav"), levels(folder / "speech.wav") + levels(folder / "sfx.wav"))
     record = read_record(folder)
     assert record["request"]["seed"] == 7
-    assert record["request"]["text_scale"] == {"video": 2.0, "speech": 2.0, "sfx": 2.0}
+    assert record["request"]["text_scale"] == dict(load_preset("nano").sampling.text_scale)
     assert set(record["timings_s"]) >= {"load", "sample", "decode video", "decode audio"}
     assert {check["name"] for check in record["checks"]} >= {"speech_lufs", "mix_lufs", "peak_reduction_db", "length_s"}
     assert Image.open(folder / "preview.png").width > 600
