@@ -248,11 +248,11 @@ def test_an_interrupted_run_leaves_nothing_half_written(separator_folder: Path, 
     command = [sys.executable, "-m", "unison_cli.app", "separate", str(tmp_path / "long.wav"), "-o",
                str(tmp_path / "out"), "--model", str(separator_folder), "--device", "cpu"]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while not list(tmp_path.glob("out/long/.speech*")) and time.monotonic() < until:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=180)
     assert process.returncode == 130
     assert "interrupted" in said
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
