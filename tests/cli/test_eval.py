@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -33,6 +34,18 @@ def test_any_videos_are_scored_and_a_second_run_scores_nothing_again(unison, cli
     assert again.exit_code == 0
     assert (tmp_path / "out" / "scores.jsonl").read_bytes() == lines
     assert json.loads(again.stdout)["figures"]["lufs"]["mean"] == summary["figures"]["lufs"]["mean"]
+
+
+def test_two_processes_share_the_work_and_find_the_same(unison, clips, tmp_path):
+    run = ("eval", clips, "--jobs", 0, "--metrics", "technical,loudness,av_lag")
+    unison(*run, "--out", tmp_path / "one")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m",
+               "unison_cli.app", *map(str, run), "--out", str(tmp_path / "two")]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    one, two = (json.loads((tmp_path / name / "summary.json").read_text()) for name in ("one", "two"))
+    for part in ("items", "figures", "set_figures", "faults"):
+        assert one[part] == two[part]
 
 
 def test_a_broken_file_is_null_and_exit_code_3(unison, clips, tmp_path):

@@ -225,7 +225,8 @@ class Processes:
         """The device called `name`; of several processes each takes a GPU of its own where any will do."""
         if self._state is None or name != "auto":
             return name
-        return str(self._state.device)
+        device = self._state.device
+        return "cpu" if device.type == "cpu" else str(device)  # Accelerate numbers CPUs too
 
     def wait(self) -> None:
         """Until all processes are here."""
