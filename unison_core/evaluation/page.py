@@ -34,7 +34,8 @@ table{border-collapse:collapse;margin:8px 0 20px;display:block;overflow-x:auto}
 td,th{padding:3px 9px;border-bottom:1px solid #8884;text-align:left;white-space:nowrap}
 td:nth-child(n+3){text-align:right}
 .grid{display:flex;flex-wrap:wrap;gap:18px}.grid figure{margin:0;width:300px}figcaption{font-size:12px;opacity:.85}
-.clip{border-top:1px solid #8884;padding:12px 0;display:flex;gap:16px;flex-wrap:wrap}.clip video{width:256px}
+.clip{border-top:1px solid #8884;padding:12px 0;display:flex;gap:16px;flex-wrap:wrap}
+.clip video{width:256px;height:auto;align-self:flex-start}
 .clip img{max-width:860px;width:100%}.words{max-width:860px}.fault{color:#c1121f}code{font-size:12px}
 """
 
