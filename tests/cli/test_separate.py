@@ -247,7 +247,8 @@ def test_an_interrupted_run_leaves_nothing_half_written(separator_folder: Path, 
     recording(tmp_path / "long.wav", seconds=1800, rate_hz=16000, channels=1)  # far from done when interrupted
     command = [sys.executable, "-m", "unison_cli.app", "separate", str(tmp_path / "long.wav"), "-o",
                str(tmp_path / "out"), "--model", str(separator_folder), "--device", "cpu"]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    listening = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731  # a shell's background jobs ignore it
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listening)
     until = time.monotonic() + 180
     while not list(tmp_path.glob("out/long/.speech*")) and time.monotonic() < until:
         time.sleep(0.05)
