@@ -24,9 +24,9 @@ from unison_core.evaluation.sets import NANO_BENCH, first_of_each, load_set
 from unison_core.evaluation.summary import Summary, summarise
 from unison_core.evaluation.tables import markdown
 from unison_core.evaluation.weights import WeightStore
-from unison_core.pipelines.device import choose_device
 from unison_core.pipelines.naming import slug
 from unison_core.pipelines.runs import OUTPUTS
+from unison_core.pipelines.share import Share, join_others, own_device, wait
 
 CLIPS, RECORDINGS = "clips", "recordings"
 
@@ -99,25 +99,27 @@ def run_evaluation(request: EvalRequest, watcher: Watcher) -> Summary:
     """
     chosen, explicit = select(request.metrics)
     items = wanted_items(request)
-    processes = Processes(request.device)
-    request = replace(request, device=processes.device(request.device))
-    items = _with_clips(items, request, watcher, processes)
+    share = Share.of_this_process()
+    device = own_device(request.device, share)
+    state = join_others(share, device)
+    request = replace(request, device=str(device))
+    items = _with_clips(items, request, watcher, share, state)
     settings = Settings(
-        out=request.out, cache=request.features, explicit=explicit, device=choose_device(request.device),
-        jobs=max(1, (os.cpu_count() or 1) // processes.world) if request.jobs is None else request.jobs,
+        out=request.out, cache=request.features, explicit=explicit, device=device,
+        jobs=max(1, (os.cpu_count() or 1) // share.count) if request.jobs is None else request.jobs,
         store=WeightStore(folder=request.weights, offline=request.offline, tell=watcher.info),
-        rank=processes.rank, world=processes.world,
+        rank=share.rank, world=share.count,
     )  # fmt: skip
     with watcher.steps(f"scoring {len(items)} clips by {len(chosen)} metrics") as progress:
         evaluate(items, chosen, settings, progress)
-    processes.wait()
+    wait(state)
     log = ScoreLog(settings.out, settings.rank)
     sets = {name: score for metric in chosen if metric.over_set
             for name, score in set_scores(items, metric, settings).items()}  # fmt: skip
     summary = summarise(items, chosen, log, sets, _about(request, chosen))
-    if processes.rank == 0:
+    if share.rank == 0:
         write_results(request.out, summary, page=request.page)
-    processes.wait()
+    wait(state)
     return summary
 
 
@@ -172,15 +174,15 @@ def wanted_items(request: EvalRequest) -> list[Item]:
     return first_of_each(items, request.limit) if request.limit else items
 
 
-def _with_clips(items: list[Item], request: EvalRequest, watcher: Watcher, processes: "Processes") -> list[Item]:
+def _with_clips(items: list[Item], request: EvalRequest, watcher: Watcher, share: Share, state: Any) -> list[Item]:
     """Items whose clips are there: recorded, generated, or as they came."""
     if request.recordings:
         from unison_core.evaluation.sets.nano_bench import record
 
-        mine = items[processes.rank :: processes.world]
+        mine = items[share.rank :: share.count]
         with watcher.steps(f"recording {len(mine)} clips of the corpus") as progress:
             record(mine, request.out / RECORDINGS, progress)
-        processes.wait()
+        wait(state)
         return record(items, request.out / RECORDINGS)
     model = request.model or ("unison-nano" if request.benchmark and not request.source else None)
     if model is None:
@@ -189,8 +191,8 @@ def _with_clips(items: list[Item], request: EvalRequest, watcher: Watcher, proce
         return items
     from unison_core.evaluation.generating import generate_items
 
-    generate_items(items, replace(request, model=model), watcher, processes.rank)
-    processes.wait()
+    generate_items(items, replace(request, model=model), watcher, share.rank)
+    wait(state)
     return join(items, read_items(request.out / CLIPS))
 
 
@@ -206,29 +208,3 @@ def _versions() -> dict[str, str]:
     from unison_core.pipelines.record import versions
 
     return {name: value for name, value in versions().items() if name != "platform"}
-
-
-class Processes:
-    """This process among those that `accelerate launch` started; alone without it."""
-
-    def __init__(self, device: str) -> None:
-        self.rank, self.world = 0, 1
-        self._state = None
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            import torch
-            from accelerate import PartialState
-
-            self._state = PartialState(cpu=device == "cpu" or not torch.cuda.is_available())
-            self.rank, self.world = self._state.process_index, self._state.num_processes
-
-    def device(self, name: str) -> str:
-        """The device called `name`; of several processes each takes a GPU of its own where any will do."""
-        if self._state is None or name != "auto":
-            return name
-        device = self._state.device
-        return "cpu" if device.type == "cpu" else str(device)  # Accelerate numbers CPUs too
-
-    def wait(self) -> None:
-        """Until all processes are here."""
-        if self._state is not None:
-            self._state.wait_for_everyone()

@@ -51,3 +51,9 @@ def total(state: Any, number: int) -> int:
     from accelerate.utils import gather_object
 
     return sum(gather_object([number]))
+
+
+def wait(state: Any) -> None:
+    """Until all processes are here."""
+    if state is not None:
+        state.wait_for_everyone()
