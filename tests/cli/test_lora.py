@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.conftest import stirred
 from unison_core.config import Preset
 from unison_core.model.unison import Unison
 from unison_core.pipelines.record import read_record
@@ -22,15 +23,8 @@ def adapter(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Preset) -> Pa
         torch.manual_seed(0)
         model = Unison(tiny_preset.model, tiny_preset.timing)
         add_adapter(model, LoRAConfig(rank=2))
-        save_adapter(folder, LoRAConfig(rank=2), "tiny", _stirred(model).state_dict())
+        save_adapter(folder, LoRAConfig(rank=2), "tiny", stirred(model).state_dict())
     return folder
-
-
-def _stirred(model: Unison) -> Unison:
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
-    return model
 
 
 def test_adapters_are_applied_recorded_and_replayed(generate, unison, adapter: Path, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """One small training per codec, on a corpus of synthetic items: it runs, exports, and resumes exactly."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,7 +14,7 @@ from unison_core.corpus.sample import CorpusItem
 from unison_core.errors import UnisonError
 from unison_core.training import codec_audio
 from unison_core.training.codec_audio import AudioTask, AudioVAETrainingConfig, train_audio_vae
-from unison_core.training.codec_run import Sources
+from unison_core.training.codec_run import CodecTrainingConfig, Sources
 from unison_core.training.codec_video import VideoVAETrainingConfig, train_video_vae
 from unison_core.training.segments import SegmentConfig
 from unison_core.training.vocoder_gan import VocoderTrainingConfig, train_vocoder
@@ -68,23 +68,30 @@ def test_three_trainings_make_a_codec(tmp_path: Path) -> None:
     assert not list(folder.glob(".*"))
 
 
+def broken_off_and_resumed(
+    train: Callable[..., Path], task: type, config: CodecTrainingConfig, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The folder of a training that was interrupted at its third step and started again."""
+    step = task.step  # type: ignore[attr-defined]
+
+    def interrupted(self: Any, entries: Any, clock: Any) -> Any:
+        if clock.step == 2:
+            raise KeyboardInterrupt
+        return step(self, entries, clock)
+
+    monkeypatch.setattr(task, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, sources())
+    monkeypatch.setattr(task, "step", step)
+    return train(config, sources())
+
+
 def test_resume_continues_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def config(name: str) -> AudioVAETrainingConfig:
         return AudioVAETrainingConfig(stage="audio_vae", segments=SHORT, **settings(tmp_path / name))
 
     straight = train_audio_vae(config("straight"), sources())
-    step = AudioTask.step
-
-    def interrupted(self: AudioTask, entries: Any, clock: Any) -> Any:
-        if clock.step == 2:
-            raise KeyboardInterrupt
-        return step(self, entries, clock)
-
-    monkeypatch.setattr(AudioTask, "step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train_audio_vae(config("broken"), sources())
-    monkeypatch.setattr(AudioTask, "step", step)
-    resumed = train_audio_vae(config("broken"), sources())
+    resumed = broken_off_and_resumed(train_audio_vae, AudioTask, config("broken"), monkeypatch)
     assert (straight / "audio_vae.safetensors").read_bytes() == (resumed / "audio_vae.safetensors").read_bytes()
 
 

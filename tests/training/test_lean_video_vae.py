@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from test_codec_training import settings, sources
+from test_codec_training import broken_off_and_resumed, settings, sources
 
 from unison_core.codecs import video_vae
 from unison_core.config import load_preset
@@ -82,18 +82,7 @@ def test_training_with_masters_resumes_exactly(tmp_path: Path, monkeypatch: pyte
         return VideoVAETrainingConfig(stage="video_vae", window=5, precision="bf16_weights", **common)
 
     straight = train_video_vae(config("straight"), sources())
-    step = VideoTask.step
-
-    def interrupted(self: VideoTask, entries: Any, clock: Any) -> Any:
-        if clock.step == 2:
-            raise KeyboardInterrupt
-        return step(self, entries, clock)
-
-    monkeypatch.setattr(VideoTask, "step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train_video_vae(config("broken"), sources())
-    monkeypatch.setattr(VideoTask, "step", step)
-    resumed = train_video_vae(config("broken"), sources())
+    resumed = broken_off_and_resumed(train_video_vae, VideoTask, config("broken"), monkeypatch)
     ours, theirs = (load_file(folder / "video_vae.safetensors") for folder in (resumed, straight))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     state = torch.load(tmp_path / "straight" / "run" / "checkpoint.pt")["parts"]
