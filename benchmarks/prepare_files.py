@@ -53,21 +53,20 @@ def main() -> int:
 
 def run(folder: Path, args: argparse.Namespace):  # type: ignore[no-untyped-def]
     """Peak memory in GB after a quarter of the parts and after all, and what was prepared."""
-    import resource
-
     from unison_core.preparation.run import PrepareRun, prepare
+    from unison_core.training.memory import peak_memory_gb
 
-    unit = 1 if sys.platform == "darwin" else 1024
     peaks: list[float] = []
+    host = torch.device("cpu")
 
     def progress(done: int, total: int) -> None:
         if done >= total / 4 and not peaks:
-            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9)
+            peaks.append(peak_memory_gb(host))
 
     task = PrepareRun(codecs=args.codecs, out=folder / "out", inputs=[folder / "media/clips.jsonl"], per_part=16,
                       batch=args.batch, workers=args.workers, device=args.device, p_static=0.0)  # fmt: skip
     made = prepare(task, progress)
-    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9)
+    peaks.append(peak_memory_gb(host))
     return peaks, made
 
 

@@ -10,7 +10,6 @@ machine, which is printed too.
 import argparse
 import json
 import platform
-import resource
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ from unison_core.errors import UnisonError
 from unison_core.pipelines.record import versions
 from unison_core.pipelines.unison_pipeline import UnisonPipeline
 from unison_core.text.prompt import encode_prompts
+from unison_core.training.memory import peak_memory_gb
 from unison_core.types import Prompt
 
 CAPTION = "A woman with long red hair in a green coat talks against a grey wall while a drum is struck."
@@ -44,7 +44,7 @@ def main() -> int:
         f"| {part} | {seconds / args.duration:.2f} | {_later(runs, part, args.duration)} |"
         for part, seconds in first.items()
     ]
-    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    peak_gb = peak_memory_gb(torch.device("cpu"))
     times = first["total"] / args.duration
     print(f"clip {args.duration:g} s, {args.threads} threads, {pipeline.device}, {torch.get_num_threads()} used")
     print(f"machine: {machine()}; {', '.join(f'{name} {number}' for name, number in versions().items())}\n")
