@@ -102,7 +102,8 @@ class Generation:
         from unison_core.media.preview import preview
 
         request = self.metadata["request"]
-        title = request["caption"] + (f"\n“{request['transcript']}”" if request["transcript"] else "\n(nobody speaks)")
+        unsaid = "(nobody speaks)" if not self.speech.any() else "(no transcript)"  # given speech brings no words
+        title = request["caption"] + "\n" + (f"“{request['transcript']}”" if request["transcript"] else unsaid)
         rows = {SPEECH: self.speech, "effects": self.sfx, "mix": self.mix}
         marks = onsets_s(self.sfx, self.rate_hz)
         return preview(self.frames, self.fps, rows, self.rate_hz, marks, title)
