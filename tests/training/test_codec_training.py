@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from unison_core.codecs.codec import Codec
 from unison_core.corpus.sample import CorpusItem
@@ -106,3 +107,24 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
 def test_window_must_be_4k_plus_1(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="window=16"):
         VideoVAETrainingConfig(stage="video_vae", window=16, **settings(tmp_path))
+
+
+@pytest.mark.parametrize("stage", ["video_vae", "audio_vae"])
+def test_a_decoder_is_trained_alone(tmp_path: Path, stage: str) -> None:
+    def once(out: str, **changes: object) -> dict[str, torch.Tensor]:
+        common = {**settings(tmp_path / out, steps=1), **changes}
+        if stage == "video_vae":
+            folder = train_video_vae(VideoVAETrainingConfig(stage=stage, window=5, **common), sources())
+        else:
+            folder = train_audio_vae(AudioVAETrainingConfig(stage=stage, segments=SHORT, **common), sources())
+        return load_file(folder / f"{stage}.safetensors")
+
+    first = once("first")
+    second = once("second", init_from=str(tmp_path / "first" / "codecs"), decoder_only=True, lr=1e-2)
+    changed = {name.split(".")[0] for name in first if not torch.equal(first[name], second[name])}
+    assert changed == ({"decoder", "post_quant_conv"} if stage == "video_vae" else {"decoder"})
+
+
+def test_a_decoder_alone_needs_an_encoder(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="decoder_only needs"):
+        VideoVAETrainingConfig(stage="video_vae", decoder_only=True, **settings(tmp_path))

@@ -3,7 +3,7 @@
     L = L1(m', m) + mse + slopes + kl_weight KL(q(z|m) | N(0, 1)),    m' = decode(disturb(q(z|m)))
 
 m is the log-mel normalised per band; slopes are its differences along time and frequency. Latents are disturbed as in
-`codec_video`.
+`codec_video`, and `decoder_only` is the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,6 +42,13 @@ class AudioVAETrainingConfig(CodecTrainingConfig):
     kl_weight: float = 1e-3
     mse: float = 0.5
     slopes: float = 0.5
+    decoder_only: bool = False
+    """Train the decoder of `init_from` alone: latents, and a model of them, stay valid."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.decoder_only and not self.init_from:
+            raise ValueError("decoder_only needs the encoder of an init_from")
 
 
 class AudioObjective(nn.Module):
@@ -53,7 +60,8 @@ class AudioObjective(nn.Module):
 
     def forward(self, mel: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Scalars by name, `loss` among them, for log-mels `(B, mels, L)`."""
-        posterior = self.vae.encode(mel)
+        with torch.set_grad_enabled(not self.config.decoder_only):
+            posterior = self.vae.encode(mel)
         mean, logvar = posterior.mean.float(), posterior.logvar.float()
         z = disturb(mean, logvar, self.config.latent_noise, generator)
         error = (self.vae.decode(z).float() - mel) / self.vae.data_std
@@ -77,9 +85,12 @@ class AudioTask:
         self.length = round(config.segments.seconds * timing.latent_rate_hz) * timing.samples_per_latent
         if config.init_from:
             load_part(self.vae, Path(config.init_from), AUDIO_VAE, self.stats)
+        if config.decoder_only:
+            self.vae.encoder.requires_grad_(False)
         self.vae.to(accelerator.device)
+        self.trained = [p for p in self.vae.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(
-            self.vae.parameters(), config.lr, config.betas, weight_decay=config.weight_decay,
+            self.trained, config.lr, config.betas, weight_decay=config.weight_decay,
             fused=accelerator.device.type == "cuda",
         )  # fmt: skip
         self.objective, self.optimizer = accelerator.prepare(AudioObjective(self.vae, config), optimizer)
@@ -107,7 +118,7 @@ class AudioTask:
         set_learning_rate(self.optimizer, self.config.lr * clock.cosine(self.config.warmup))
         waves = draw_segments(entries, self.length, self.config.segments, self.cut)
         losses = self.backward(self._mel(waves))
-        norm = self.accelerator.clip_grad_norm_(self.objective.parameters(), self.config.max_norm)
+        norm = self.accelerator.clip_grad_norm_(self.trained, self.config.max_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.ema.update(clock.step)
@@ -131,8 +142,9 @@ class AudioTask:
     def export(self, folder: Path, entries: Sequence[Sequence[Stem]]) -> None:
         waves = self._many(entries, torch.Generator().manual_seed(CHECK_SEED))
         with self.ema.applied():
-            latents = [self.vae.encode(self._mel(part)).mean for part in waves.split(self.config.batch)]
-            self.stats.mean, self.stats.std = channel_stats(torch.cat(latents))
+            if not self.config.decoder_only:
+                latents = [self.vae.encode(self._mel(part)).mean for part in waves.split(self.config.batch)]
+                self.stats.mean, self.stats.std = channel_stats(torch.cat(latents))
             save_part(self.vae, folder, AUDIO_VAE, self.stats)
 
     def _mel(self, waves: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
     z = mean(x) + std(x) eps_1 + u s eps_2,     L = picture(decode(z), x) + kl_weight KL(q(z|x) | N(0, 1))
 
 u is uniform in [0, latent_noise] per window and s the spread of every latent channel: a generator's errors look like
-eps_2, and a decoder that has seen them tolerates them.
+eps_2, and a decoder that has seen them tolerates them. `decoder_only` keeps the encoder, and so every latent, as it is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,9 +53,13 @@ class VideoVAETrainingConfig(CodecTrainingConfig):
     """Memory layout on a GPU: channels innermost, as tensor cores read them."""
     compile: bool = False
     """Compile encoder and decoder."""
+    decoder_only: bool = False
+    """Train the decoder of `init_from` alone: latents, and a model of them, stay valid."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.decoder_only and not self.init_from:
+            raise ValueError("decoder_only needs the encoder of an init_from")
         if (self.window - 1) % video_vae.TEMPORAL_STRIDE:
             raise ValueError(f"window={self.window} is not {video_vae.TEMPORAL_STRIDE}k+1")
 
@@ -70,7 +74,8 @@ class VideoObjective(nn.Module):
     def forward(self, frames: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Scalars by name, `loss` among them, for uint8 frames `(B, F, H, W, 3)`."""
         x = video_vae.to_pixels(frames)
-        mean, logvar = video_vae.moments(self.vae, x)
+        with torch.set_grad_enabled(not self.config.decoder_only):
+            mean, logvar = video_vae.moments(self.vae, x)
         mean, logvar = mean.float(), logvar.float()
         z = disturb(mean, logvar, self.config.latent_noise, generator)
         losses = picture_loss(video_vae.synthesise(self.vae, z), x, self.config.loss)
@@ -88,6 +93,9 @@ class VideoTask:
         self.stats = LatentStats(codecs.video.z_dim)
         if config.init_from:
             load_part(self.vae, Path(config.init_from), VIDEO_VAE, self.stats)
+        if config.decoder_only:
+            for part in (self.vae.encoder, self.vae.quant_conv):
+                part.requires_grad_(False)
         self.vae.to(accelerator.device)
         if config.channels_last and accelerator.device.type == "cuda":
             _channels_last(self.vae)
@@ -97,6 +105,7 @@ class VideoTask:
         if config.compile:
             compile_vae(self.vae)
         self.trained = list((self.masters.parameters if self.masters else dict(self.vae.named_parameters())).values())
+        self.trained = [p for p in self.trained if p.requires_grad]
         optimizer = torch.optim.AdamW(
             self.trained, config.lr, config.betas, weight_decay=config.weight_decay,
             fused=accelerator.device.type == "cuda",
@@ -154,13 +163,18 @@ class VideoTask:
 
     @torch.no_grad()
     def export(self, folder: Path, entries: Sequence[Tensor]) -> None:
+        if not self.config.decoder_only:
+            self._measure_latents(entries)
+        with self.ema.applied():
+            save_part(self.vae, folder, VIDEO_VAE, self.stats)
+
+    def _measure_latents(self, entries: Sequence[Tensor]) -> None:
+        """Mean and spread of the latents' channels, by the averaged weights."""
         with self.ema.applied(), self.accelerator.autocast(), torch.compiler.set_stance("force_eager"):
             windows = torch.stack([frames[: self.config.window] for frames in entries[-STATISTICS_CLIPS:]])
             batches = (video_vae.to_pixels(part) for part in windows.split(self.config.batch))
             latents = [video_vae.moments(self.vae, batch)[0] for batch in batches]
         self.stats.mean, self.stats.std = channel_stats(torch.cat(latents))
-        with self.ema.applied():
-            save_part(self.vae, folder, VIDEO_VAE, self.stats)
 
     def _windows(self, entries: Sequence[Tensor]) -> Tensor:
         """A random window of each clip, half of them mirrored, `(B, window, H, W, 3)`."""
