@@ -155,6 +155,23 @@ def test_what_a_graph_records_asks_nothing_of_the_host(tmp_path: Path, graphs: b
     assert not seen.names & ASKS_THE_HOST - {"equal"}
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_replayed_steps_are_the_eager_ones(tmp_path: Path) -> None:
+    """The same mixtures are drawn, and losses and norms agree, in the eager, the recording and the replayed steps."""
+    figures = []
+    for graphs in (False, True):
+        config = settings(tmp_path, cuda_graphs=graphs, precision="fp32", detail_weight=1.0, steps=10, lr=1e-4)
+        with restored_backends():
+            task = SeparatorTask(config, make_accelerator(config))
+            entries = [entry for item in items(4) if (entry := task.keep(item))]
+            clock = training.Clock(steps=10)
+            figures.append([{k: float(v) for k, v in task.step(entries, clock).items()} for _ in range(5)])
+        assert task.backward.enabled is graphs
+    for eager, replayed in zip(*figures, strict=True):
+        assert replayed == pytest.approx(eager, rel=1e-2, abs=1e-4)
+
+
 def test_process_wide_settings_are_restored(tmp_path: Path) -> None:
     before = torch.get_float32_matmul_precision()
     with restored_backends():
