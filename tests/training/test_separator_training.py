@@ -9,15 +9,17 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from unison_core.corpus.sample import CorpusItem
 from unison_core.errors import UnisonError
 from unison_core.separation.config import SeparatorConfig
 from unison_core.separation.mel_roformer import load_separator
 from unison_core.training import separator as training
-from unison_core.training.accelerate_setup import make_accelerator
+from unison_core.training.accelerate_setup import make_accelerator, restored_backends
 from unison_core.training.codec_run import Sources
-from unison_core.training.separator import SeparationObjective, SeparatorTask, SeparatorTrainingConfig, train_separator
+from unison_core.training.separation_loss import SeparationObjective
+from unison_core.training.separator import SeparatorTask, SeparatorTrainingConfig, train_separator
 from unison_core.types import Clip
 
 
@@ -96,7 +98,10 @@ def test_the_loss_is_the_error_in_decibels() -> None:
     assert all(value.isfinite() for value in silent.values())
 
 
-def test_gradients_that_are_no_numbers_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("graphs", [False, True])
+def test_gradients_that_are_no_numbers_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, graphs: bool
+) -> None:
     forward, calls = SeparationObjective.forward, []
 
     def sometimes_wrong(self: Any, speech: torch.Tensor, mix: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -106,12 +111,97 @@ def test_gradients_that_are_no_numbers_are_passed_over(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(SeparationObjective, "forward", sometimes_wrong)
     wrong = {2, 3}.__contains__
-    _, model = load_separator(train(settings(tmp_path, steps=4)))
+    _, model = load_separator(train(settings(tmp_path, steps=4, cuda_graphs=graphs)))
     assert all(value.isfinite().all() for value in model.state_dict().values())
     assert [row["skipped"] for row in log(tmp_path) if "skipped" in row] == [0, 1, 1, 0]
     wrong = bool
     with pytest.raises(UnisonError, match="not finite 20 times in a row"):
-        train(settings(tmp_path, steps=50, resume=False))
+        train(settings(tmp_path, steps=50, resume=False, cuda_graphs=graphs))
+
+
+def test_a_recordable_step_is_the_same_step(tmp_path: Path) -> None:
+    """On a CPU nothing is recorded: what graphs need must not change a bit."""
+    plain, graphed = (
+        load_separator(train(settings(tmp_path / str(graphs), cuda_graphs=graphs)))[1].state_dict()
+        for graphs in (False, True)
+    )
+    assert all(torch.equal(plain[key], graphed[key]) for key in plain)
+
+
+class Operations(TorchDispatchMode):
+    """Names of the operations that ran."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        self.names.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+ASKS_THE_HOST = {"equal", "_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "lift_fresh"}
+"""What waits for a GPU or copies to it (`lift_fresh`: a tensor made of Python numbers)."""
+
+
+@pytest.mark.parametrize("graphs", [True, False])
+def test_what_a_graph_records_asks_nothing_of_the_host(tmp_path: Path, graphs: bool) -> None:
+    config = settings(tmp_path, cuda_graphs=graphs, detail_weight=1.0)
+    task = SeparatorTask(config, make_accelerator(config))
+    waves = task._waves([entry for item in items(4) if (entry := task.keep(item))])
+    with Operations() as seen:
+        task._losses(waves)[0].backward()
+    assert ("equal" in seen.names) is not graphs  # torch.istft's look at its windows
+    assert not seen.names & ASKS_THE_HOST - {"equal"}
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_replayed_steps_are_the_eager_ones(tmp_path: Path) -> None:
+    """The same mixtures are drawn, and losses and norms agree, in the eager, the recording and the replayed steps."""
+    figures = []
+    for graphs in (False, True):
+        config = settings(tmp_path, cuda_graphs=graphs, precision="fp32", detail_weight=1.0, steps=10, lr=1e-4)
+        with restored_backends():
+            task = SeparatorTask(config, make_accelerator(config))
+            entries = [entry for item in items(4) if (entry := task.keep(item))]
+            clock = training.Clock(steps=10)
+            figures.append([{k: float(v) for k, v in task.step(entries, clock).items()} for _ in range(5)])
+        assert task.backward.enabled is graphs
+    for eager, replayed in zip(*figures, strict=True):
+        assert replayed == pytest.approx(eager, rel=1e-2, abs=1e-4)
+
+
+def test_process_wide_settings_are_restored(tmp_path: Path) -> None:
+    before = torch.get_float32_matmul_precision()
+    with restored_backends():
+        torch.set_float32_matmul_precision("high" if before == "highest" else "highest")
+    assert torch.get_float32_matmul_precision() == before
+
+
+def test_compilation_and_graphs_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="choose one"):
+        settings(tmp_path, compile=True, cuda_graphs=True)
+
+
+def test_compressed_spectra_tell_more_of_what_is_faint() -> None:
+    """A tone 40 dB under another is lost: D notices it, though the error's power says next to nothing."""
+    time = torch.arange(8192) / 16000
+    loud, faint = (torch.sin(6.2832 * hz * time)[None] for hz in (500, 5000))
+    whole = loud + 0.01 * faint
+
+    class Muffled(torch.nn.Module):
+        def forward(self, mix: torch.Tensor) -> torch.Tensor:
+            return loud[:, None]
+
+    muffled = SeparationObjective(Muffled(), 1.0)(whole, whole)
+    assert float(muffled["error_db"]) < -38
+    perfect = SeparationObjective(torch.nn.Identity(), 1.0)(whole, whole)
+    assert float(perfect["detail"]) == pytest.approx(0, abs=1e-6)
+    assert float(muffled["detail"]) > 0.02
+    assert "detail" not in SeparationObjective(Half())(whole, whole)
+    silence = torch.zeros(2, 4096)
+    assert float(SeparationObjective(Half(), 1.0)(silence, silence)["detail"]) == 0
 
 
 class Half(torch.nn.Module):

@@ -62,6 +62,8 @@ class CodecTrainingConfig:
     """Decay of the averaged weights."""
     precision: str = "bf16"
     """`bf16` (autocast) on a GPU, or `fp32`; a CPU always trains in float32."""
+    tf32: bool = True
+    """Products of float32 matrices on a GPU by TF32, whose factors have 10 bits of mantissa; spectra never are."""
     workers: int = 4
     """Processes that make corpus items; 0 makes them in this one's thread."""
     items: int = 2000

@@ -9,18 +9,21 @@ changes pitch and formants alike, which makes many voices of few.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from einops import rearrange
 from torch import Tensor
+from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 
 from unison_core.training.synthetic_sound import band_limits, coloured_noise, equaliser, hum, melody, room
 
 SOUNDING = 1e-4
 """RMS under which a stretch counts as silent."""
+ROUND = 2**14
+"""Waves are padded to a multiple of this many samples: few shapes, of which a CUDA graph each can be recorded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,22 @@ class MixtureConfig:
     room: float = 0.4
     """Share of stems that sound in a room."""
     band_limited: float = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waves:
+    """What a batch of mixtures is made of.
+
+    Attributes:
+        samples: `(1 + effects, B, n)`, on the device: a row's voice and its effects, silence behind each one's end.
+        lengths: `(1 + effects, B, 1)`, float32: samples of each.
+    """
+
+    samples: Tensor
+    lengths: Tensor
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Waves":
+        return Waves(samples=function(self.samples), lengths=function(self.lengths))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +94,39 @@ def make_mixtures(
         voices, effects: waves `(n,)` on the generator's device, any number from one, any lengths; reused in turn.
         generator: on the device where mixtures are made.
     """
+    waves = gather_waves(voices, effects, count, config, generator.device)
+    return mix_waves(waves, samples, rate_hz, config, generator)
+
+
+def gather_waves(
+    voices: Sequence[Tensor], effects: Sequence[Tensor], count: int, config: MixtureConfig, device: torch.device
+) -> Waves:
+    """The host's part of `make_mixtures`: which waves go together. It does not wait for the device."""
+    places = len(config.effects)
+    picked = [voices[row % len(voices)] for row in range(count)]
+    for place in range(places):
+        picked += [effects[(place * len(effects) // 3 + row) % len(effects)] for row in range(count)]
+    if len({wave.dtype for wave in picked}) > 1:
+        picked = [wave.float() for wave in picked]
+    lengths = torch.tensor([len(wave) for wave in picked], dtype=torch.float32)
+    if device.type == "cuda":
+        lengths = lengths.pin_memory()
+    bank = pad_sequence(picked, batch_first=True)
+    bank = pad(bank, (0, -bank.shape[1] % ROUND))
+    return Waves(
+        samples=rearrange(bank, "(p b) n -> p b n", b=count),
+        lengths=rearrange(lengths.to(device, non_blocking=True), "(p b) -> p b 1", b=count),
+    )
+
+
+def mix_waves(waves: Waves, samples: int, rate_hz: int, config: MixtureConfig, generator: torch.Generator) -> Mixtures:
+    """The device's part of `make_mixtures`, which a CUDA graph can record: no copy from the host, and no waiting."""
+    count = waves.samples.shape[1]
     draw = _Draw(count, samples, rate_hz, generator)
-    speech = _unit(draw.stretch(voices, config.speech_speed)) * ~draw.happens(config.speechless)
+    speech = _unit(draw.stretch(waves, 0, config.speech_speed)) * ~draw.happens(config.speechless)
     sfx = torch.zeros_like(speech)
-    for place, share in enumerate(config.effects):
-        wave = _unit(draw.stretch(effects, config.effects_speed, offset=place * len(effects) // 3))
+    for place, share in enumerate(config.effects, start=1):
+        wave = _unit(draw.stretch(waves, place, config.effects_speed))
         sfx = sfx + wave * draw.happens(share) * draw.gain(-9, 0)
     sfx = sfx + _some(draw, config.noise, coloured_noise) * draw.gain(-20, 3)
     sfx = sfx + _some(draw, config.hum, hum) * draw.gain(-20, 0)
@@ -124,19 +171,17 @@ class _Draw:
     def gain(self, low_db: float, high_db: float) -> Tensor:
         return 10 ** (self.uniform(low_db, high_db) / 20)
 
-    def stretch(self, waves: Sequence[Tensor], octaves: float, offset: int = 0) -> Tensor:
-        """A random stretch of each wave at a random speed (cubic interpolation), `(rows, samples)`.
+    def stretch(self, waves: Waves, place: int, octaves: float) -> Tensor:
+        """A random stretch of every wave at a place, at a random speed (cubic interpolation), `(rows, samples)`.
 
         The wave's middle lies within the stretch or near it; beyond the wave's ends there is silence.
         """
-        picked = [waves[(offset + row) % len(waves)] for row in range(self.rows)]
-        lengths = torch.tensor([[len(wave)] for wave in picked], dtype=torch.float32).to(self.generator.device)
-        bank = pad_sequence(list(picked), batch_first=True).float()
+        lengths = waves.lengths[place]
         speed = 2 ** self.uniform(-octaves, octaves)
         slack = lengths - self.samples * speed  # what does not fit, or the room that is left when negative
         start = slack * self.uniform(-0.1, 1.1) - (slack < 0) * 0.1 * lengths * self.uniform(-1, 1)
-        place = start + speed * torch.arange(self.samples, device=self.generator.device)
-        return cubic(bank, place)
+        where = start + speed * torch.arange(self.samples, device=self.generator.device)
+        return cubic(waves.samples[place].float(), where)
 
     def apply(self, waves: Tensor, response: Tensor) -> Tensor:
         """Filter `(..., rows, samples)` by a spectrum `(rows, bins)`; tails beyond the stretch are cut."""

@@ -1,11 +1,4 @@
-"""Training of a separator: mixtures of corpus stems, and the error of the speech stem in decibels under the mixture.
-
-    e = s' - s,    L = 0.7 E(e) + 0.3 E(Pe) + S,    E(e) = log10(|e|^2 / |x|^2 + 10^-4.5)
-    S = sum |STFT(e)| / sum |STFT(x)|,               P: first difference
-
-x is the mixture. The effects are the mixture without the speech, so their error is -e: one loss serves both stems, and
-it says the same of a stem that must be silent: the error's level under the input, down to -45 dB.
-"""
+"""Training of a separator: mixtures of corpus stems, and the error of the speech stem (`separation_loss.py`)."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,12 +8,13 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 
 from unison_core.corpus.sample import CorpusItem
 from unison_core.errors import UnisonError
 from unison_core.evaluation.separation import si_sdr
 from unison_core.separation.config import load_separator_preset
+from unison_core.separation.inverse_stft import HostFreeISTFT
 from unison_core.separation.mel_roformer import (
     build_separator,
     compile_parts,
@@ -29,20 +23,18 @@ from unison_core.separation.mel_roformer import (
     uncompile_parts,
 )
 from unison_core.separation.separator import Separator
-from unison_core.training.accelerate_setup import make_accelerator
+from unison_core.training.accelerate_setup import make_accelerator, restored_backends
 from unison_core.training.checkpoint import Stateful
 from unison_core.training.clock import Clock, set_learning_rate
 from unison_core.training.codec_run import CodecRun, CodecTrainingConfig, Sources, corpus_sources
 from unison_core.training.ema import EMA
-from unison_core.training.mixtures import MixtureConfig, make_mixtures
-from unison_core.training.spectral_loss import magnitude
+from unison_core.training.graphed import GraphedBackward, average_gradients
+from unison_core.training.mixtures import MixtureConfig, Waves, gather_waves, mix_waves
+from unison_core.training.separation_loss import SeparationObjective
 from unison_core.types import SFX, SPEECH
 
 QUIET = 1e-3
 """A stem whose peak is below this (-60 dBFS) counts as silent."""
-ERROR_FLOOR = 10**-4.5
-WINDOWS = (256, 1024)
-"""Windows of the spectral term, in samples."""
 MOST_IN_VAIN = 20
 
 
@@ -57,6 +49,16 @@ class SeparatorTrainingConfig(CodecTrainingConfig):
     """Stop making corpus items after this many, so that a CPU's cores are left to the training; 0 goes on."""
     compile: bool = False
     """Compile the transformers on a GPU; takes a minute first, which `minutes` does not count."""
+    cuda_graphs: bool = False
+    """Record mixing, forward and backward pass as one CUDA graph, instead of starting its 2,800 operations one by one
+    every step; processes then average gradients after the pass, not within it. A CPU computes the same either way."""
+    detail_weight: float = 0.0
+    """Weight of the distance of compressed spectra, w in `separation_loss.py`; 0 leaves it out."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.compile and self.cuda_graphs:
+            raise ValueError("compile and cuda_graphs are two ways to start fewer kernels: choose one")
 
 
 @dataclass(frozen=True)
@@ -65,23 +67,6 @@ class Entry:
 
     speech: Tensor | None
     sfx: Tensor | None
-
-
-class SeparationObjective(nn.Module):
-    """Losses of a batch of mixtures."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, speech: Tensor, mix: Tensor) -> dict[str, Tensor]:
-        """Scalars by name, `loss` among them, for `(B, samples)`."""
-        made = self.model(mix[:, None])[:, 0]
-        with torch.autocast(mix.device.type, enabled=False):
-            error = made.float() - speech
-            level, bright = _level(error, mix), _level(error.diff(dim=-1), mix.diff(dim=-1))
-            spectral = torch.stack([_spectral(error, mix, window) for window in WINDOWS]).mean()
-            return {"loss": 0.7 * level + 0.3 * bright + spectral, "error_db": 10 * level, "spectral": spectral}
 
 
 class SeparatorTask:
@@ -100,10 +85,17 @@ class SeparatorTask:
             self.model.parameters(), config.lr, config.betas, weight_decay=config.weight_decay,
             fused=accelerator.device.type == "cuda",
         )  # fmt: skip
-        self.objective, self.optimizer = accelerator.prepare(SeparationObjective(self.model), optimizer)
+        objective = SeparationObjective(self.model, config.detail_weight)
+        if config.cuda_graphs:  # hooks of wrappers do not run in a replay
+            self.objective, self.optimizer = objective, accelerator.prepare(optimizer)
+        else:
+            self.objective, self.optimizer = accelerator.prepare(objective, optimizer)
         self.ema = EMA(self.model, config.ema)
         self.in_vain = 0  # steps in a row whose gradients were not finite
         self.noise = torch.Generator(accelerator.device).manual_seed(config.seed * 7919 + accelerator.process_index)
+        self.backward = GraphedBackward(
+            self._losses, self.model.parameters(), [self.noise], enabled=config.cuda_graphs
+        )
         self.parts: Mapping[str, Stateful] = {"model": self.model, "optimizer": self.optimizer, "ema": self.ema}
         self.generators: Mapping[str, torch.Generator] = {"noise": self.noise}
 
@@ -124,7 +116,8 @@ class SeparatorTask:
         if self.config.compile and self.accelerator.device.type == "cuda":
             try:
                 compile_parts(self.model, dynamic=False)
-                self._backward(torch.randn(2, self.config.batch, self.preset.window, device=self.accelerator.device))
+                wave = torch.randn(self.config.batch, self.preset.window, device=self.accelerator.device)
+                self.accelerator.backward(self.objective(wave, wave)["loss"])
             except Exception as error:  # compilers fail in many ways, and training does not need one
                 print(f"training without compilation: {' '.join(str(error).split())[:200]}", file=sys.stderr)
                 uncompile_parts(self.model)
@@ -136,7 +129,9 @@ class SeparatorTask:
 
     def step(self, entries: Sequence[Entry], clock: Clock) -> Mapping[str, Tensor]:
         set_learning_rate(self.optimizer, self.config.lr * clock.cosine(self.config.warmup))
-        losses = self._backward(self._mixtures(entries))
+        losses = self.backward(self._waves(entries))
+        if self.config.cuda_graphs:
+            average_gradients(self.model.parameters())
         norm = torch.as_tensor(self.accelerator.clip_grad_norm_(self.objective.parameters(), self.config.max_norm))
         if not norm.isfinite():
             self.optimizer.zero_grad(set_to_none=True)
@@ -165,20 +160,22 @@ class SeparatorTask:
     def export(self, folder: Path, entries: Sequence[Entry]) -> None:
         save_separator(folder, self.preset, self.ema.state_dict_of(self.model))
 
-    def _mixtures(self, entries: Sequence[Entry]) -> Tensor:
-        """Speech and mixture, `(2, B, samples)`."""
-        silence = [torch.zeros(self.preset.window, device=self.accelerator.device)]
-        made = make_mixtures(
-            [entry.speech for entry in entries if entry.speech is not None] or silence,
-            [entry.sfx for entry in entries if entry.sfx is not None] or silence,
-            len(entries), self.preset.window, self.preset.rate_hz, self.config.mixtures, self.noise,
-        )  # fmt: skip
-        return torch.stack((made.speech, made.mix))
+    def _waves(self, entries: Sequence[Entry]) -> Waves:
+        device = self.accelerator.device
+        silence = [torch.zeros(self.preset.window, dtype=torch.float16, device=device)]
+        voices = [entry.speech for entry in entries if entry.speech is not None] or silence
+        effects = [entry.sfx for entry in entries if entry.sfx is not None] or silence
+        return gather_waves(voices, effects, len(entries), self.config.mixtures, device)
 
-    def _backward(self, speech_and_mix: Tensor) -> dict[str, Tensor]:
-        losses: dict[str, Tensor] = self.objective(*speech_and_mix)
-        self.accelerator.backward(losses["loss"])
-        return losses
+    def _losses(self, waves: Waves) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mixtures and their losses, without a word from the host, so that a graph can hold all of it."""
+        made = mix_waves(waves, self.preset.window, self.preset.rate_hz, self.config.mixtures, self.noise)
+        if not self.config.cuda_graphs:
+            losses: dict[str, Tensor] = self.objective(made.speech, made.mix)
+            return losses["loss"], losses
+        with HostFreeISTFT(), self.accelerator.autocast():  # an objective that is not prepared brings no autocast
+            losses = self.objective(made.speech, made.mix)
+        return losses["loss"], losses
 
     def _check(self, entry: Entry, separator: Separator) -> dict[str, float]:
         given = {SPEECH: entry.speech, SFX: entry.sfx}
@@ -207,6 +204,11 @@ class SeparatorTask:
 def train_separator(config: SeparatorTrainingConfig, sources: Sources | None = None) -> Path:
     """Train a separator; returns its folder. `sources` replaces the procedural corpus."""
     clock = Clock(config.steps, config.minutes)
+    with restored_backends():
+        return _train(config, sources, clock)
+
+
+def _train(config: SeparatorTrainingConfig, sources: Sources | None, clock: Clock) -> Path:
     accelerator = make_accelerator(config)
     sources = sources or corpus_sources(config, accelerator.process_index, video=False)
     if config.last_item:
@@ -214,17 +216,3 @@ def train_separator(config: SeparatorTrainingConfig, sources: Sources | None = N
     task = SeparatorTask(config, accelerator)
     task.prepare(clock)
     return CodecRun(config, None, accelerator, task, sources, clock).run()
-
-
-def _level(error: Tensor, mix: Tensor) -> Tensor:
-    """Mean of log10(|e|^2 / |x|^2 + floor); rows of digital silence say nothing."""
-    power = mix.square().sum(dim=-1)
-    ratio = error.square().sum(dim=-1) / power.clamp(min=1e-8)
-    return torch.where(power > 1e-8, (ratio + ERROR_FLOOR).log10(), 0.0).mean()
-
-
-def _spectral(error: Tensor, mix: Tensor, window: int) -> Tensor:
-    """Mean ratio of summed spectral magnitudes."""
-    hann = torch.hann_window(window, device=mix.device)
-    sums = [magnitude(wave, hann).sum(dim=(1, 2)) for wave in (error, mix)]
-    return (sums[0] / sums[1].clamp(min=1e-2)).mean()

@@ -5,7 +5,9 @@ from einops import rearrange, reduce
 from torch import Tensor
 
 HARMONICS = 8
-VOICES = 3
+PRESENCE = (1.0, 0.6, 0.4)
+"""Probabilities of a melody's first, second and third voice."""
+VOICES = len(PRESENCE)
 CONTROLS = 9
 """Points of an equaliser, evenly spaced in octaves from 60 Hz."""
 
@@ -50,7 +52,9 @@ def melody(count: int, samples: int, rate_hz: int, generator: torch.Generator) -
     attack_s, decay_s = 0.003 + 0.06 * _rand(shape, generator) ** 2, 0.08 + 1.5 * _rand(shape, generator)
     envelope = (since_s / attack_s).clamp(max=1) * (-since_s / decay_s).exp()
     brightness = 0.5 + 2 * _rand(shape, generator)
-    audible = _rand(shape, generator) < torch.tensor([[1.0], [0.6], [0.4]], device=device)
+    # Filled in on the device: a CUDA graph takes no copies from the host.
+    presence = torch.cat([torch.full((1, 1), share, device=device) for share in PRESENCE])
+    audible = _rand(shape, generator) < presence
     total = torch.zeros(count, samples, device=device)
     for order in range(1, HARMONICS + 1):
         strength = (order**-brightness) * (pitch_hz * order < 0.48 * rate_hz) * audible
@@ -77,7 +81,7 @@ def room(count: int, rate_hz: int, generator: torch.Generator) -> Tensor:
     tail = tail * (time_s > 0.002 + 0.02 * _rand((count, 1), generator))
     level = 10 ** (-18 * _rand((count, 1), generator) / 20)
     response = level * tail / tail.square().sum(dim=-1, keepdim=True).sqrt().clamp(min=1e-6)
-    response[:, 0] = 1.0
+    response[:, 0].fill_(1.0)
     return response
 
 
