@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from einops import rearrange, repeat
 from torch import Tensor, nn
 
-from unison_core.codecs import video_vae
+from unison_core.codecs import lean_decoder, video_vae
 from unison_core.codecs.audio_vae import AudioVAE
 from unison_core.codecs.mel import LogMel
 from unison_core.codecs.silence_gate import silence_gate
@@ -53,6 +53,7 @@ class Codec(nn.Module):
     Attributes:
         precision: of the video VAE's arithmetic, float32 or bfloat16 (autocast); audio is always float32.
         tiled: decode video in overlapping tiles, where memory is short.
+        pointwise: how the lean decoder does what lies between convolutions, eager or compiled.
     """
 
     def __init__(self, preset: Preset, *, batch: int = 16) -> None:
@@ -60,6 +61,7 @@ class Codec(nn.Module):
         config, timing = preset.codecs, preset.timing
         self.preset, self.batch = preset, batch
         self.precision, self.tiled = torch.float32, False
+        self.pointwise = lean_decoder.EAGER
         self.video_vae = video_vae.build_video_vae(config.video)
         self.mel = LogMel(config.mel, timing.sample_rate_hz)
         self.audio_vae = AudioVAE(config.audio, config.mel.mels)
@@ -98,6 +100,12 @@ class Codec(nn.Module):
     def device(self) -> torch.device:
         return self.audio_stats.mean.device
 
+    @property
+    def lean(self) -> bool:
+        """Whether video is decoded by `lean_decoder`: Wan2.2's VAE in low precision on CUDA, where memory is enough."""
+        low = self.device.type == "cuda" and self.precision != torch.float32
+        return low and not self.tiled and lean_decoder.takes(self.video_vae)
+
     @torch.inference_mode()
     def encode_video(self, frames: Tensor) -> Tensor:
         """Normalised latents `(B, C, T, h, w)`, float32, of uint8 RGB `(B, 4(T-1)+1, H, W, 3)`."""
@@ -115,6 +123,10 @@ class Codec(nn.Module):
         stats = self.video_stats
 
         def decode(z: Tensor) -> Tensor:
+            if self.lean:
+                return lean_decoder.decode(
+                    self.video_vae, z, stats.mean, stats.std, self.precision, self.pointwise
+                )  # fmt: skip
             with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
                 return video_vae.decode(self.video_vae, z, stats.mean, stats.std, tiled=self.tiled)
 

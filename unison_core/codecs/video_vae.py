@@ -58,8 +58,12 @@ def to_pixels(frames: Tensor) -> Tensor:
 
 def to_frames(pixels: Tensor) -> Tensor:
     """float `(B, 3, F, H, W)` -> uint8 `(B, F, H, W, 3)`, rounded and clamped."""
-    levels = ((pixels.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    return rearrange(levels, "b c f h w -> b f h w c").contiguous()
+    return rearrange(to_levels(pixels), "b c f h w -> b f h w c").contiguous()
+
+
+def to_levels(pixels: Tensor) -> Tensor:
+    """float in [-1, 1] -> uint8 of the same shape, rounded and clamped."""
+    return ((pixels.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def moments(vae: VideoVAE, pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,7 +72,7 @@ def moments(vae: VideoVAE, pixels: Tensor) -> tuple[Tensor, Tensor]:
     if (frames - 1) % TEMPORAL_STRIDE:
         raise ValueError(f"frames={frames} is not {TEMPORAL_STRIDE}k+1")
     x = patchify(pixels.to(vae.dtype), vae.config.patch_size or 1)
-    step = TEMPORAL_STRIDE * _latents_per_chunk(vae, pixels[:, :, :1])
+    step = TEMPORAL_STRIDE * _latents_per_chunk(vae, pixels)
     cache: list[Tensor | None] = [None] * vae._cached_conv_counts["encoder"]
     chunks = [x[:, :, :1], *(x[:, :, i : i + step] for i in range(1, frames, step))]
     encoded = [vae.encoder(chunk, feat_cache=cache, feat_idx=[0]) for chunk in chunks]
@@ -79,8 +83,7 @@ def moments(vae: VideoVAE, pixels: Tensor) -> tuple[Tensor, Tensor]:
 def synthesise(vae: VideoVAE, z: Tensor) -> Tensor:
     """Pixels `(B, 3, 4(T-1)+1, H, W)` of latents `(B, C, T, h, w)` that are not normalised; not clamped."""
     x = vae.post_quant_conv(z.to(vae.dtype))
-    stride = vae.config.scale_factor_spatial
-    step = _latents_per_chunk(vae, z[:, :1, :1].expand(-1, 3, -1, -1, -1), stride)
+    step = latents_per_chunk(vae, z)
     cache: list[Tensor | None] = [None] * vae._cached_conv_counts["decoder"]
     decoded = [vae.decoder(x[:, :, :1], feat_cache=cache, feat_idx=[0], first_chunk=True)]
     for i in range(1, x.shape[2], step):
@@ -107,6 +110,11 @@ def decode(vae: VideoVAE, latents: Tensor, mean: Tensor, std: Tensor, *, tiled: 
 
 def _per_channel(values: Tensor) -> Tensor:
     return rearrange(values.float(), "c -> 1 c 1 1 1")
+
+
+def latents_per_chunk(vae: VideoVAE, z: Tensor) -> int:
+    """Latents `(B, C, T, h, w)` in a chunk, such that the widest activation while decoding fits."""
+    return _latents_per_chunk(vae, z, vae.config.scale_factor_spatial)
 
 
 def _latents_per_chunk(vae: VideoVAE, frame: Tensor, scale: int = 1) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from unison_core.codecs import lean_decoder
 from unison_core.config import Preset, to_mapping
 from unison_core.diffusion.evaluations import AT_ONCE
 from unison_core.diffusion.generate_latents import JointModel, Sampled, SamplerSettings, generate_latents, latent_shapes
@@ -275,7 +276,7 @@ class UnisonPipeline:
         return (1, video.heads, tokens, video.dim // video.heads)
 
     def speed_up(self, *, compile: bool = False, fp8: bool = False) -> None:
-        """Compile the repeated blocks, or multiply in 8 bits in the video branch (not exact), from now on.
+        """Compile repeated blocks and the decoder's norms, or multiply in 8 bits in the video branch (not exact).
 
         Raises:
             UsageError: the arrangement in memory or the device does not allow it.
@@ -295,6 +296,7 @@ class UnisonPipeline:
                 raise UsageError("--compile with --memory stream: copying the weights takes the time, not computing")
             keep_compiled()
             self.model.compile_blocks()
+            self.codec.pointwise = lean_decoder.compiled()
 
     def _needs(self, spec: ClipSpec) -> Needs:
         return needs(self.preset, spec.size, self.preset.timing.frames_covering(spec.duration_s), self.dtype)
