@@ -32,7 +32,7 @@ def write_mp4(path: Path, frames: np.ndarray, fps: float, wav: Path, record: Map
         arguments = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-"]
         arguments += ["-i", str(wav), "-f", "ffmetadata", "-i", str(tags)]
         arguments += ["-map", "0:v", "-map", "1:a", "-map_metadata", "2"]
-        arguments += ["-c:v", "libx264", "-preset", "medium", "-crf", "16", "-pix_fmt", "yuv420p"]
+        arguments += ["-c:v", "libx264", "-preset", "fast", "-crf", "16", "-pix_fmt", "yuv420p"]
         arguments += ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
         arguments += ["-vf", "scale=out_color_matrix=bt709:out_range=tv"]
         arguments += ["-c:a", "aac", "-b:a", "192k", "-movflags", "+faststart+use_metadata_tags", str(path)]

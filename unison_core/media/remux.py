@@ -16,7 +16,7 @@ from unison_core.media import ffmpeg
 from unison_core.media.pictures import ON_WHITE, TONE_MAP, video_stream
 
 COPIED = "copied"
-ENCODE = ("-c:v", "libx264", "-preset", "medium", "-crf", "16", "-pix_fmt", "yuv420p")
+ENCODE = ("-c:v", "libx264", "-preset", "fast", "-crf", "16", "-pix_fmt", "yuv420p")
 
 
 @dataclass(frozen=True, kw_only=True)
