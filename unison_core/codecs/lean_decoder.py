@@ -12,6 +12,7 @@ Weights are prepared anew in every call, in milliseconds, so that the module tha
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -61,16 +62,18 @@ class Pointwise:
 EAGER = Pointwise()
 
 
+@cache
 def compiled(backend: str = "inductor") -> Pointwise:
     """Few kernels before and after each convolution, for pictures of `LARGE` pixels or more: nine graphs in all."""
-    fused_enter, fused_leave = (torch.compile(f, dynamic=False, backend=backend) for f in (enter, leave))
+    fused_enter = torch.compile(enter, dynamic=False, backend=backend)
+    fused_leave = torch.compile(leave, dynamic=False, backend=backend)
 
     def enter_any(x: Tensor, *rest: Any) -> tuple[tuple[Tensor, ...], Tensor]:
-        return (fused_enter if x.shape[2] * x.shape[3] >= LARGE else enter)(x, *rest)  # type: ignore[no-any-return]
+        return (fused_enter if x.shape[2] * x.shape[3] >= LARGE else enter)(x, *rest)
 
     def leave_any(products: tuple[Tensor, ...], *rest: Any) -> Tensor:
         large = products[0].shape[2] * products[0].shape[3] >= LARGE
-        return (fused_leave if large else leave)(products, *rest)  # type: ignore[no-any-return]
+        return (fused_leave if large else leave)(products, *rest)
 
     return Pointwise(enter_any, leave_any)
 
@@ -143,7 +146,7 @@ class LeanDecoder:
         patch = self.vae.config.patch_size or 1
         return rearrange(x, "b f h w (c q p) -> b f (h p) (w q) c", p=patch, q=patch)
 
-    def _up(self, block: nn.Module, x: Tensor, first: bool) -> Tensor:
+    def _up(self, block: Any, x: Tensor, first: bool) -> Tensor:
         y = x
         for resnet in block.resnets:
             y = self._resnet(resnet, y, first)
@@ -159,9 +162,12 @@ class LeanDecoder:
         phases = doubled(y, self.doublings[block])  # (B, F, H, 2, W, 2, C)
         around = repeated(x, upsampler.resample[1].bias.to(self.dtype), shortcut)
         around = around[:, :, -1:] if first else around
-        return torch.add(phases.unflatten(1, around.shape[1:3]), around).flatten(5, 6).flatten(3, 4).flatten(1, 2)
+        phases = phases.unflatten(1, around.shape[1:3])
+        wide = phases.new_empty(phases.shape)  # contiguous: left to itself, the sum is laid out as the view is
+        torch.add(phases, around, out=wide)
+        return wide.flatten(5, 6).flatten(3, 4).flatten(1, 2)
 
-    def _resnet(self, resnet: nn.Module, x: Tensor, first: bool) -> Tensor:
+    def _resnet(self, resnet: Any, x: Tensor, first: bool) -> Tensor:
         short = resnet.conv_shortcut
         around = x
         if not isinstance(short, nn.Identity):
@@ -169,7 +175,7 @@ class LeanDecoder:
         y = self._conv(resnet.conv1, x, resnet.norm1, None, first)
         return self._conv(resnet.conv2, y, resnet.norm2, around, first)
 
-    def _attention(self, block: nn.Module, x: Tensor) -> Tensor:
+    def _attention(self, block: Any, x: Tensor) -> Tensor:
         """Of every frame by itself."""
         gamma = block.norm.gamma.flatten().to(self.dtype)
         qkv = conv2d(F.rms_norm(x, gamma.shape, gamma, EPS), block.to_qkv.weight.to(self.dtype))
@@ -177,9 +183,7 @@ class LeanDecoder:
         y = rearrange(F.scaled_dot_product_attention(q, k, v), "f 1 l c -> f l c").reshape(x.shape)
         return x + conv2d(y, block.proj.weight.to(self.dtype)) + block.proj.bias.to(self.dtype)
 
-    def _conv(
-        self, module: nn.Module, x: Tensor, norm: nn.Module | None, residual: Tensor | None, first: bool
-    ) -> Tensor:
+    def _conv(self, module: nn.Module, x: Tensor, norm: Any, residual: Tensor | None, first: bool) -> Tensor:
         """Norm and SiLU where there is a norm, then the causal convolution, then the residual."""
         conv = self.convs[module]
         gamma = None if norm is None else norm.gamma.flatten().to(self.dtype)
@@ -191,7 +195,7 @@ class LeanDecoder:
         return self.pointwise.leave(conv.multiply(terms), conv.bias, residual, conv.join)
 
 
-def repeated(x: Tensor, bias: Tensor, shortcut: nn.Module) -> Tensor:
+def repeated(x: Tensor, bias: Tensor, shortcut: Any) -> Tensor:
     """diffusers' `DupUp3D` of `x` `(B, F, H, W, C)`, plus `bias` `(C',)`: `(B, F, f, H, 2, W, 2, C')`, a view."""
     wide = shortcut.factor // shortcut.repeats
     x = (x + bias.repeat_interleave(wide)).unflatten(-1, (shortcut.out_channels, wide))
