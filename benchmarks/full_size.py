@@ -2,6 +2,7 @@
 
     python benchmarks/full_size.py                                   everything that one GPU shows
     python benchmarks/full_size.py --parts ceilings,forward          some of it
+    python benchmarks/full_size.py --parts memory --caps 24,16       the run under these caps on memory alone
     torchrun --nproc-per-node 2 benchmarks/full_size.py --parts parallel
 
 Weights are random: no figure but the deviation of the faster modes depends on what they say. 704x1280, 125 frames at 25
@@ -75,14 +76,14 @@ def caps(bench: Bench, args: argparse.Namespace) -> None:
         print("memory: caps need a CUDA GPU", flush=True)
         return
     total = torch.cuda.get_device_properties(bench.device).total_memory / 1e9
-    for cap in memory.CAPS_GB:
+    for cap in args.caps:
         if cap > total:
-            print(f"memory: cap {cap} GB is more than this GPU's {total:.0f} GB", flush=True)
+            print(f"memory: cap {cap:g} GB is more than this GPU's {total:.0f} GB", flush=True)
             continue
         command = [sys.executable, __file__, "--cap", str(cap), "--preset", args.preset, "--device", args.device,
                    "--precision", args.precision, "--size", args.size, "--frames", str(args.frames)]  # fmt: skip
         if subprocess.run(command, env=dict(os.environ)).returncode:
-            bench.add("memory", f"cap {cap} GB failed", 0.0, "", "runs", False)
+            bench.add("memory", f"cap {cap:g} GB failed", 0.0, "", "runs", False)
 
 
 def arguments() -> argparse.Namespace:
@@ -98,6 +99,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--no-compile", action="store_true", help="eager code alone")
     parser.add_argument("--json", type=Path, help="write the figures as well")
+    parser.add_argument("--caps", default=memory.CAPS_GB, type=lambda text: [float(gb) for gb in text.split(",")],
+                        help="GB that the part `memory` may use, one run each")  # fmt: skip
     parser.add_argument("--cap", type=float, help=argparse.SUPPRESS)
     args = parser.parse_args()
     unknown = [part for part in args.parts.split(",") if part not in (*ALONE, "parallel")]

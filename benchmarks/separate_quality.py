@@ -32,8 +32,9 @@ from unison_core.corpus.sentences import sample_sentence
 from unison_core.corpus.speech import RATE_HZ, level, speak
 from unison_core.evaluation.asr import Recogniser, word_errors
 from unison_core.evaluation.separation import si_sdr
-from unison_core.pipelines.device import choose_device, choose_precision
+from unison_core.pipelines.device import choose_device, has_fast_bf16
 from unison_core.separation.find import DEFAULT_SEPARATOR, find_separator
+from unison_core.separation.precision import separator_precision
 from unison_core.separation.separator import Separator
 from unison_core.training.mixtures import MixtureConfig, make_mixtures
 from unison_core.types import SFX, SPEECH
@@ -59,7 +60,8 @@ def main() -> int:
     torch.set_num_threads(args.threads)
     device = choose_device(args.device)
     files = find_separator(args.model)
-    separator = Separator(files.config, files.load(), device, choose_precision(args.precision, device))
+    precision = separator_precision(args.precision, device, has_fast_bf16(device))
+    separator = Separator(files.config, files.load(), device, precision)
     print(f"{args.model}: {args.sentences} sentences a voice, {device}, {separator.precision}\n")
     sounds = list(held_out_sounds(args.sentences))
     voices = [*VOICES, *([ESPEAK] if shutil.which(ESPEAK) else [])]

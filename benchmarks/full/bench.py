@@ -127,11 +127,20 @@ def filled(module: Any, device: torch.device) -> Any:
     pattern = torch.randn(1_000_003, generator=torch.Generator().manual_seed(0)).to(device)
     with torch.no_grad():
         for name, p in module.named_parameters():
-            scale = 1.0 if p.ndim < 2 else 1 / math.sqrt(p[0].numel())
-            values = pattern.repeat(math.ceil(p.numel() / len(pattern)))[: p.numel()].view(p.shape)
-            is_norm = p.ndim < 2 and name.endswith("weight")
-            p.copy_(1 + 0.02 * values if is_norm else (0.02 if p.ndim < 2 else scale) * values)
+            if p.ndim < 2:
+                values = 0.02 * pattern[: p.numel()].view(p.shape)
+                p.copy_(1 + values if name.endswith("weight") else values)
+            else:
+                fill_with(p, pattern / math.sqrt(p[0].numel()))
     return module.eval().requires_grad_(False)
+
+
+def fill_with(tensor: Tensor, pattern: Tensor) -> None:
+    """Repeat a vector over a contiguous tensor, cast once: nothing of the tensor's size is made on the way."""
+    flat, pattern = tensor.view(-1), pattern.to(tensor.dtype)
+    whole = flat.numel() // len(pattern) * len(pattern)
+    flat[:whole].view(-1, len(pattern)).copy_(pattern)
+    flat[whole:].copy_(pattern[: flat.numel() - whole])
 
 
 def steady(module: Any, device: torch.device) -> Any:

@@ -6,7 +6,7 @@ from full.bench import Bench
 from full.pipeline import random_pipeline, request
 
 STEPS = 3
-CAPS_GB = (80, 48, 24, 16)
+CAPS_GB = "80,48,24,16"
 
 
 def run_cap(bench: Bench, cap_gb: float) -> None:

@@ -34,12 +34,15 @@ def random_pipeline(bench: Bench, memory: str = "auto") -> UnisonPipeline:
     plan = plan_for(bench.preset, complete(request(bench), bench.preset), bench.device, bench.dtype, memory)
     place = bench.device if plan.mode == FULL else torch.device("cpu")
     model = random_model(bench, place)
-    with torch.random.fork_rng(devices=[]), place:
+    with torch.random.fork_rng(devices=[]), bench.device:  # where random numbers are quickly drawn
         codec = Codec(bench.preset)
     codec.precision = bench.dtype
     folder = ModelFolder("random weights", Path())
     folder.__dict__.update(preset=bench.preset, hashes={}, header={})
-    loaded = Loaded(model=model, codec=codec.to(place), captions=random_captions(bench, plan))
+    codec.to(place)
+    if bench.device.type == "cuda":
+        torch.cuda.empty_cache()
+    loaded = Loaded(model=model, codec=codec, captions=random_captions(bench, plan))
     return UnisonPipeline(folder, loaded, bench.device, bench.dtype, plan)
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -36,3 +37,24 @@ def test_an_unknown_part_is_refused(monkeypatch: pytest.MonkeyPatch, capsys) -> 
     with pytest.raises(SystemExit):
         full_size.main()
     assert "part 'forwards' is none of ceilings, forward" in capsys.readouterr().err
+
+
+def test_caps_are_named_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import full_size
+
+    monkeypatch.setattr(sys, "argv", ["full_size.py", "--caps", "24,16"])
+    assert full_size.arguments().caps == [24, 16]
+    monkeypatch.setattr(sys, "argv", ["full_size.py"])
+    assert full_size.arguments().caps == [80, 48, 24, 16]
+
+
+def test_a_pattern_is_repeated_over_a_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from full.bench import fill_with
+
+    pattern = torch.randn(7)
+    for shape in ((2, 2), (7, 3), (5, 9)):
+        tensor = torch.empty(shape, dtype=torch.bfloat16)
+        fill_with(tensor, pattern)
+        torch.testing.assert_close(tensor.view(-1), pattern.repeat(9)[: tensor.numel()].bfloat16(), atol=0, rtol=0)

@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bs_roformer.mel_band_roformer import FeedForward
 
 from tests.conftest import stirred
-from unison_core.separation.config import SeparatorConfig
+from unison_core.errors import UsageError
+from unison_core.separation.config import SeparatorConfig, load_separator_preset
 from unison_core.separation.mel_roformer import build_separator
 from unison_core.separation.overlap_add import Grid, separate_stream
+from unison_core.separation.precision import separator_precision
 from unison_core.separation.separator import Separator
 from unison_core.separation.service import SeparationService
 
@@ -84,11 +87,60 @@ def test_a_failing_model_fails_its_recordings_only(separator: Separator, monkeyp
         assert service.submit(noise(1, 2048)).result().shape == (1, 2048)
 
 
-@pytest.mark.gpu
-def test_on_a_gpu_bf16_and_compiled_stay_fifty_db_under_float32(tiny_separator_config: SeparatorConfig) -> None:
+@pytest.fixture
+def deep() -> SeparatorConfig:
+    """The public model's depth, bands and heads, on a tenth of a second."""
+    public = load_separator_preset("vocals")
+    return replace(public, dim=64, dim_head=32, window=441 * 10, overlap=441 * 5, fade=441)
+
+
+def test_in_float16_a_deep_separator_stays_far_more_than_fifty_db_under_float32(deep: SeparatorConfig) -> None:
+    torch.manual_seed(0)
+    model = build_separator(deep)
+    wave = noise(2, deep.window).reshape(1, 2, -1)
+    exact = Separator(deep, model).speech(wave)
+
+    def deviation_db(precision: torch.dtype) -> float:
+        made = Separator(deep, model, precision=precision).speech(wave)
+        return float(20 * np.log10(np.linalg.norm(made - exact) / np.linalg.norm(exact)))
+
+    half, brain = deviation_db(torch.float16), deviation_db(torch.bfloat16)
+    assert half < -60
+    assert half < brain - 15  # three more bits, 6 dB each
+
+
+def test_what_float16_cannot_hold_is_computed_in_float32(tiny_separator_config: SeparatorConfig) -> None:
     torch.manual_seed(0)
     model = stirred(build_separator(tiny_separator_config))
-    wave = noise(5, 2048)[:, None]
-    exact = Separator(tiny_separator_config, model, "cuda").speech(wave)
-    made = Separator(tiny_separator_config, model, "cuda", torch.bfloat16, batch=4, compiled=True).speech(wave)
+    separator = Separator(tiny_separator_config, model, precision=torch.float16)
+    rows = torch.from_numpy(noise(3, 2048)[:, None])
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, FeedForward):  # whose insides pass 65504
+                module.net[1].weight.mul_(1e6)
+        exact = model(rows).reshape(rows.shape)
+        with torch.autocast("cpu", torch.float16):
+            assert not model(rows).isfinite().all()
+    made = torch.from_numpy(separator.speech(rows.numpy()))
+    assert made.isfinite().all()
+    torch.testing.assert_close(made, exact)
+
+
+def test_precisions_by_name() -> None:
+    gpu, cpu = torch.device("cuda"), torch.device("cpu")
+    assert separator_precision("auto", gpu, True) == torch.float16
+    assert separator_precision("auto", cpu, True) == torch.bfloat16
+    assert separator_precision("auto", cpu, False) == torch.float32
+    assert separator_precision("bf16", gpu, False) == torch.bfloat16
+    with pytest.raises(UsageError, match="none of auto, bf16, fp16, fp32"):
+        separator_precision("int8", cpu, True)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_float16_and_compiled_stay_fifty_db_under_float32(deep: SeparatorConfig) -> None:
+    torch.manual_seed(0)
+    model = build_separator(deep)
+    wave = noise(10, deep.window).reshape(5, 2, -1)
+    exact = Separator(deep, model, "cuda").speech(wave)
+    made = Separator(deep, model, "cuda", torch.float16, batch=4, compiled=True).speech(wave)
     assert np.linalg.norm(made - exact) < np.linalg.norm(exact) * 10**-2.5

@@ -37,7 +37,10 @@ def separate(
                           "such as KimberleyJSN/melbandroformer.", rich_help_panel=options.RUN)
     ] = "separator-nano",
     device: options.Device = "auto",
-    precision: options.Precision = "auto",
+    precision: Annotated[
+        str, typer.Option("--precision", help="auto (fp16 on a CUDA GPU, bf16 on a CPU that has it in hardware), bf16, "
+                          "fp16 or fp32.", rich_help_panel=options.RUN)
+    ] = "auto",
     batch: Annotated[
         int | None, typer.Option("--batch", help="Windows computed together.  [default: 4, on a GPU 16]", min=1,
                                  rich_help_panel=options.RUN)

@@ -92,12 +92,13 @@ def _ready(run: SeparationRun, settings: SeparateSettings, files: SeparatorFiles
     """Load the model; settle what depends on the device."""
     import torch
 
-    from unison_core.pipelines.device import choose_precision
+    from unison_core.pipelines.device import has_fast_bf16
+    from unison_core.separation.precision import HALVES, separator_precision
     from unison_core.separation.separator import Separator
 
     on_gpu = device.type == "cuda"
-    precision = choose_precision(run.precision, device)
-    if on_gpu and precision == torch.bfloat16:
+    precision = separator_precision(run.precision, device, has_fast_bf16(device))
+    if on_gpu and precision in HALVES:
         torch.set_float32_matmul_precision("high")  # TF32 at the ends that stay in float32
     separator = Separator(
         files.config, files.load(), device, precision,

@@ -13,6 +13,7 @@ from torch.nn.functional import pad
 from unison_core.separation.config import SeparatorConfig
 from unison_core.separation.mel_roformer import compile_parts, load_separator
 from unison_core.separation.overlap_add import Grid, separate_stream
+from unison_core.separation.precision import HALVES
 from unison_core.separation.resampling import resample, restore
 from unison_core.types import SFX, SPEECH
 
@@ -22,7 +23,8 @@ class Separator:
 
     Attributes:
         config: what the model is.
-        device, precision: where and in what it computes; bf16 leaves its ends and all spectra in float32.
+        device, precision: where and in what it computes; bf16 and float16 leave its ends and all spectra in float32.
+            A row that passes float16's range is no number in the end, and is computed again in float32.
         batch: rows (of one or two channels) that are computed together.
     """
 
@@ -78,9 +80,19 @@ class Separator:
         count = len(rows)
         if self.compiled and count < self.batch:
             rows = pad(rows, (0, 0, 0, 0, 0, self.batch - count))
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
+        half = self.precision in HALVES
+        with torch.autocast(self.device.type, self.precision if half else None, enabled=half):
             speech: Tensor = self.model(rows)
-        return speech.reshape(rows.shape)[:count].float()
+        speech = speech.reshape(rows.shape)[:count].float()
+        return self._mended(speech, rows) if self.precision == torch.float16 else speech
+
+    def _mended(self, speech: Tensor, rows: Tensor) -> Tensor:
+        """`speech` with what float16 did not hold computed in float32, row by row; eager, for it is rare."""
+        lost = ~speech.isfinite().flatten(1).all(dim=1)
+        for row in lost.nonzero().flatten().tolist():
+            with torch.compiler.set_stance("force_eager"):
+                speech[row] = self.model(rows[row : row + 1]).reshape(speech[row].shape)
+        return speech
 
     def _to_rows(self, mix: Tensor) -> Tensor:
         """`(B, C, W)` -> rows of the model's channels: one each, or pairs, the last of an odd number doubled."""

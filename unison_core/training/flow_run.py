@@ -41,7 +41,7 @@ from unison_core.training.master_weights import BF16_WEIGHTS, master_weights
 from unison_core.training.memory import peak_memory_gb
 from unison_core.training.meter import Meter
 from unison_core.training.objective import LatentBatch, Losses, draw_noise
-from unison_core.training.preflight import check_files, check_room
+from unison_core.training.preflight import check_files, check_room, check_writable
 from unison_core.training.processes import describe_step, gather_for_methods, make_processes, takes_over_checkpointing
 from unison_core.training.randomness import LAYERS, NOISE, generator, key
 from unison_core.training.samples import make_samples
@@ -87,7 +87,7 @@ class FlowRun:
         with self.accelerator.device:  # no process holds whole weights in the host's memory
             self.model = build_model(config, preset)
         if self.main:
-            check_room(self.out, self.model)
+            check_writable(self.out)
         if self._sharded:
             flatten_scalars(self.model)
         self.masters = master_weights(self.model, config.precision)
@@ -120,8 +120,13 @@ class FlowRun:
         self.figures: dict[str, float] = {}
 
     def run(self) -> Path:
-        """Train to the end of the clock; returns the exported folder."""
+        """Train to the end of the clock; returns the exported folder.
+
+        Raises:
+            UsageError: what is saved would not fit on the disk. UnisonError: training diverged, or could not be saved.
+        """
         if self.main:
+            check_room(self.out, self.model)
             self.checkpoints.clear_partial()
         self.accelerator.wait_for_everyone()
         if self.config.resume:

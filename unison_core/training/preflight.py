@@ -50,8 +50,8 @@ def check_codecs(folder: ShardFolder, codecs: str | None) -> None:
         )
 
 
-def check_room(out: Path, model: nn.Module) -> None:
-    """Raise UsageError where two checkpoints and the exported model would not fit, or nothing may be written."""
+def check_writable(out: Path) -> None:
+    """Make the folder; raises UsageError where nothing may be written to it."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         probe = out / ".writable"
@@ -59,6 +59,10 @@ def check_room(out: Path, model: nn.Module) -> None:
         probe.unlink()
     except OSError as error:
         raise UsageError(f"out={str(out)!r} cannot be written: {error.strerror}") from error
+
+
+def check_room(out: Path, model: nn.Module) -> None:
+    """Raise UsageError where two checkpoints and the exported model would not fit into the folder `out`."""
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     needed = 2 * BYTES_TRAINED * trained + BYTES_WHOLE * sum(p.numel() for p in model.parameters())
     present = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
