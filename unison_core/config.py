@@ -43,6 +43,8 @@ class VideoBranchConfig:
     freq_dim: int = 256
     """Width of the sinusoidal timestep features."""
     eps: float = 1e-6
+    caption_modulation: bool = False
+    """Add the caption's mean feature to the time embedding, as the audio branch does; Wan has cross-attention alone."""
 
     def __post_init__(self) -> None:
         if self.dim % self.heads:

@@ -35,9 +35,11 @@ class VideoContext:
 
     Attributes:
         keys_values: per block, the cross-attention's keys and values, each `(B, H, L, d)`.
+        mean: float32 `(B, D)`, what the caption as a whole adds to the time embedding; None in Wan's own form.
     """
 
     keys_values: tuple[tuple[Tensor, Tensor], ...]
+    mean: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -143,8 +145,17 @@ class ConditionEmbedder(nn.Module):
         self.time_embedder = MLP(config.freq_dim, dim, F.silu)
         self.time_proj = nn.Linear(dim, 6 * dim)
         self.text_embedder = MLP(config.text_dim, dim, nn.GELU("tanh"))
+        self.caption_embedder = nn.Linear(config.text_dim, dim) if config.caption_modulation else None
 
-    def time(self, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    def caption(self, text: Tensor) -> Tensor | None:
+        """Embedding `(B, D)`, float32, of the mean of caption features `(B, L, text_dim)`, whose pads are zero."""
+        if self.caption_embedder is None:
+            return None
+        with torch.autocast(text.device.type, enabled=False):
+            words = (text != 0).any(dim=2).sum(dim=1, keepdim=True).clamp(min=1)
+            return linear(self.caption_embedder, text.float().sum(dim=1) / words)
+
+    def time(self, sigma: Tensor, caption: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Embedding `(B, T, D)` and modulation `(B, T, 6, D)` of sigma `(B, T)`, in float32 whatever the weights are.
 
         There are T of them, not T*S, so that precision costs nothing.
@@ -152,6 +163,7 @@ class ConditionEmbedder(nn.Module):
         with torch.autocast(sigma.device.type, enabled=False):
             x = sinusoids(TIMESTEPS * sigma.float(), self.freq_dim)
             temb = linear(self.time_embedder.linear_2, F.silu(linear(self.time_embedder.linear_1, x)))
+            temb = temb if caption is None else temb + caption[:, None]
             modulation = linear(self.time_proj, F.silu(temb))
         return temb, rearrange(modulation, "b t (six d) -> b t six d", six=6)
 
@@ -184,11 +196,15 @@ class VideoBranch(nn.Module):
             nn.init.normal_(mlp.linear_1.weight, std=0.02)
             nn.init.normal_(mlp.linear_2.weight, std=0.02)
         nn.init.zeros_(self.proj_out.weight)
+        if self.condition_embedder.caption_embedder is not None:
+            nn.init.zeros_(self.condition_embedder.caption_embedder.weight)
 
     def encode_text(self, text: Tensor) -> VideoContext:
-        """Once per clip: caption features `(B, L, text_dim)` to the keys and values of every block."""
+        """Once per clip: caption features `(B, L, text_dim)` to the keys and values of every block, and their mean."""
+        mean = self.condition_embedder.caption(text)
         text = self.condition_embedder.text_embedder(text.to(self.proj_out.weight.dtype))
-        return VideoContext(tuple(block.text_keys_values(text) for block in self.blocks))  # type: ignore[operator]
+        keys_values = tuple(block.text_keys_values(text) for block in self.blocks)  # type: ignore[operator]
+        return VideoContext(keys_values, mean)
 
     def embed(self, latents: Tensor, sigma: Tensor, context: VideoContext) -> VideoState:
         """Tokens of noisy latents `(B, C, T, H, W)`, whose frames have noise levels `sigma` `(B, T)` in [0, 1].
@@ -202,7 +218,7 @@ class VideoBranch(nn.Module):
         grid = (latents.shape[2], latents.shape[3] // height, latents.shape[4] // width)
         weight, bias = self.patch_embedding.weight, self.patch_embedding.bias
         patches = rearrange(latents, "b c t (h p) (w q) -> b (t h w) (c p q)", p=height, q=width)
-        temb, modulation = self.condition_embedder.time(sigma)
+        temb, modulation = self.condition_embedder.time(sigma, context.mean)
         rope = rope_angles_3d(grid, self.config.dim // self.config.heads, device=latents.device)
         if self.sequence is not None:
             patches, rope = self.sequence.share(patches, grid[0], 1), self.sequence.share(rope, grid[0], 0)
