@@ -50,7 +50,7 @@ done
 wait "$audio"
 launch=(unison)
 ((GPUS > 1)) && launch=(accelerate launch --multi_gpu --num_processes "$GPUS" "$(command -v unison)")
-"${launch[@]}" train $configs/nano-joint.yaml --set batch=$((128 * GPUS)) --set minutes="${JOINT_MINUTES:-20}" 2>$runs/joint.stderr
+"${launch[@]}" train $configs/nano-joint.yaml --set batch=$((96 * GPUS)) --set minutes="${JOINT_MINUTES:-20}" 2>$runs/joint.stderr
 
 # The bundle: bf16 shards under 16 MB.
 for job in "${jobs[@]}"; do wait "$job"; done
