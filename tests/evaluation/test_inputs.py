@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from unison_core.errors import UsageError
-from unison_core.evaluation.inputs import item_of, join, read_items, read_manifest
+from unison_core.evaluation.inputs import generation, item_of, join, read_items, read_manifest
 from unison_core.evaluation.item import SFX, SOUND, SPEECH, VIDEO, Item
 from unison_core.evaluation.sets import AMBIENT, COMPLEX, NANO_BENCH, counts, first_of_each, load_set
 from unison_core.evaluation.sets import SPEECH as SPEECH_SET
@@ -160,3 +160,22 @@ def test_what_the_record_says_fills_what_the_set_leaves_open(tmp_path):
     clip = Item(id="a", files={VIDEO: tmp_path / "a.mp4"}, transcript="", caption="other", duration_s=3.0)
     (joined,) = join([Item(id="a", caption="mine")], [clip])
     assert (joined.caption, joined.transcript, joined.duration_s) == ("mine", "", 3.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, ""),
+        ({"speech": "talk.wav"}, None),
+        ({"audio": "mix.wav"}, None),
+        ({"keep": "sfx"}, ""),
+        ({"keep": "speech"}, None),
+    ],
+)
+def test_what_given_speech_says_is_not_known_without_a_transcript(tmp_path, given, said):
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    (folder / "unison.json").write_text(json.dumps({"request": {"transcript": "", "given": given}}))
+    assert generation(folder).transcript == said
+    (folder / "unison.json").write_text(json.dumps({"request": {"transcript": "Hello", "given": given}}))
+    assert generation(folder).transcript == "Hello"

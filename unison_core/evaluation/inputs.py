@@ -78,11 +78,19 @@ def generation(folder: Path) -> Item:
         id=folder.name,
         files={kind: folder / name for kind, name in files.items() if (folder / name).is_file() or kind == VIDEO},
         caption=request.get("caption"),
-        transcript=request.get("transcript"),
+        transcript=_words(request),
         duration_s=request.get("duration_s"),
         seed=request.get("seed"),
         gates=folder / GATES if (folder / GATES).is_file() else None,
     )
+
+
+def _words(request: Mapping[str, Any]) -> str | None:
+    """The transcript; None where speech was given without one: what it says is then not known, which is not nothing."""
+    given = request.get("given") or {}
+    spoken = given.get("speech") or given.get("audio") or given.get("keep") == SPEECH
+    words: str | None = request.get("transcript")
+    return words or (None if spoken else words)
 
 
 def read_manifest(path: Path, *, prompts: bool = False) -> list[Item]:
