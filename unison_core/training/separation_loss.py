@@ -11,10 +11,9 @@ consonants, and what remains of the other stem in pauses.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unison_core.training.spectral_loss import magnitude
+from unison_core.training.spectral_loss import magnitude, power, spectrum
 
 ERROR_FLOOR = 10**-4.5
 WINDOWS = (256, 1024)
@@ -48,9 +47,9 @@ class SeparationObjective(nn.Module):
 
 def _level(error: Tensor, mix: Tensor) -> Tensor:
     """Mean of log10(|e|^2 / |x|^2 + floor); rows of digital silence say nothing."""
-    power = mix.square().sum(dim=-1)
-    ratio = error.square().sum(dim=-1) / power.clamp(min=1e-8)
-    return torch.where(power > 1e-8, (ratio + ERROR_FLOOR).log10(), 0.0).mean()
+    energy = mix.square().sum(dim=-1)
+    ratio = error.square().sum(dim=-1) / energy.clamp(min=1e-8)
+    return torch.where(energy > 1e-8, (ratio + ERROR_FLOOR).log10(), 0.0).mean()
 
 
 def _spectral(error: Tensor, mix: Tensor, window: int) -> Tensor:
@@ -63,23 +62,12 @@ def _spectral(error: Tensor, mix: Tensor, window: int) -> Tensor:
 def _detail(error: Tensor, speech: Tensor, mix: Tensor, window: int) -> Tensor:
     """D for one window, both stems' mean."""
     hann = torch.hann_window(window, device=mix.device)
-    e, s, x = (_spectrum(wave, hann) for wave in (error, speech, mix))
-    mean = _power(x).mean(dim=(1, 2), keepdim=True).clamp(min=1e-8)
+    e, s, x = (spectrum(wave, hann) for wave in (error, speech, mix))
+    mean = power(x).mean(dim=(1, 2), keepdim=True).clamp(min=1e-8)
 
-    def compressed(spectrum: Tensor) -> Tensor:
-        return (_power(spectrum) / mean + FAINTEST) ** (COMPRESSION / 2)
+    def compressed(points: Tensor) -> Tensor:
+        return (power(points) / mean + FAINTEST) ** (COMPRESSION / 2)
 
     pairs = ((s + e, s), (x - s - e, x - s))  # speech, effects: made and true
     distances = [(compressed(made) - compressed(true)).abs().sum(dim=(1, 2)) for made, true in pairs]
     return (torch.stack(distances).mean(dim=0) / compressed(x).sum(dim=(1, 2))).mean()
-
-
-def _spectrum(wave: Tensor, window: Tensor) -> Tensor:
-    """Complex `(B, window // 2 + 1, frames)`, with a hop of a quarter window."""
-    size = len(window)
-    padded = F.pad(wave[:, None], (size // 2, size // 2), mode="reflect")[:, 0]
-    return torch.stft(padded, size, size // 4, window=window, center=False, return_complex=True)
-
-
-def _power(spectrum: Tensor) -> Tensor:
-    return spectrum.real.square() + spectrum.imag.square()

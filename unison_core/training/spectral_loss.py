@@ -56,9 +56,18 @@ class SpectralLoss(nn.Module):
         return torch.stack(distances).mean()
 
 
-def magnitude(wave: Tensor, window: Tensor) -> Tensor:
-    """STFT magnitudes `(B, window // 2 + 1, frames)` with a hop of a quarter window."""
+def spectrum(wave: Tensor, window: Tensor) -> Tensor:
+    """Complex STFT `(B, window // 2 + 1, frames)` of `(B, S)`, with a hop of a quarter window."""
     size = len(window)
     padded = F.pad(wave[:, None], (size // 2, size // 2), mode="reflect")[:, 0]
-    spectrum = torch.stft(padded, size, size // 4, window=window, center=False, return_complex=True)
-    return (spectrum.real.square() + spectrum.imag.square() + 1e-9).sqrt()
+    return torch.stft(padded, size, size // 4, window=window, center=False, return_complex=True)
+
+
+def power(spectrum: Tensor) -> Tensor:
+    """|X|^2 of complex values."""
+    return spectrum.real.square() + spectrum.imag.square()
+
+
+def magnitude(wave: Tensor, window: Tensor) -> Tensor:
+    """STFT magnitudes `(B, window // 2 + 1, frames)` with a hop of a quarter window."""
+    return (power(spectrum(wave, window)) + 1e-9).sqrt()
