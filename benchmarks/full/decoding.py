@@ -11,7 +11,6 @@ from full.bench import Bench, filled, psnr
 from unison_core.codecs import video_vae
 from unison_core.codecs.causal_conv import Direct, Winograd
 from unison_core.codecs.lean_decoder import EAGER, LeanDecoder, compiled
-from unison_core.pipelines.compiling import keep_compiled
 
 DECODE_S, EQUAL_DB = 3.0, 45.0
 KERNELS = 12
@@ -62,7 +61,6 @@ def run(bench: Bench) -> None:
 
     fused = EAGER
     if bench.compile:
-        keep_compiled()
         fused = compiled()
         show("lean, compiled (what --compile uses)", lean(pointwise=fused))
     show("lean (what runs use)", lean(pointwise=EAGER))
