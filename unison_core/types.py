@@ -143,6 +143,12 @@ class TextInputs:
             dropped=self.dropped | transcript,
         )
 
+    def thinned(self, keep: Tensor) -> "TextInputs":
+        """Leave out the caption's tokens that the bool mask `(B, L)` does not mark; the others move together."""
+        keep = keep & (self.caption_ids > 0)
+        order = (~keep).to(torch.int8).argsort(dim=1, stable=True)
+        return replace(self, caption_ids=torch.where(keep, self.caption_ids, 0).gather(1, order))
+
     def stack(self, other: "TextInputs") -> "TextInputs":
         """Rows of `self`, then rows of `other`; the shorter one is padded."""
 

@@ -111,6 +111,23 @@ def test_caption_and_transcript_are_withheld_separately():
     assert not model.text.phoneme_mask[transcript].any()
 
 
+def test_captions_are_thinned_where_something_else_tells():
+    batch = _batch(2000)
+    batch = replace(batch, text=replace(batch.text, caption_ids=torch.arange(1, 9).expand(2000, 8).contiguous()))
+    config = ObjectiveConfig(tasks={"t2av": 0.5, "v2a": 0.5}, p_thin_caption=0.5, p_drop_caption=0.0,
+                             p_drop_transcript=0.0, forcing=INDEPENDENT)  # fmt: skip
+    _, model = _losses(config, batch)
+    ids, seen = model.text.caption_ids, (model.sigmas[VIDEO] == 0).all(1)
+    whole = (ids == torch.arange(1, 9)).all(1)
+    assert whole[~seen].all()
+    assert whole[seen].float().mean().item() == pytest.approx(0.55, abs=0.05)
+    left = ids[~whole]
+    assert (left[:, 1:] > left[:, :-1])[left[:, 1:] > 0].all()  # in order, and pads behind them
+    assert (left > 0).float().mean().item() == pytest.approx(0.45, abs=0.05)
+    _, model = _losses(config, replace(batch, reference=torch.zeros(2000, 3, 32)))
+    assert (model.text.caption_ids == torch.arange(1, 9)).all(1)[(model.sigmas[VIDEO] > 0).all(1)].float().mean() < 0.65
+
+
 def test_audio_alone_is_an_objective_too():
     batch = _batch()
     batch = replace(batch, latents={s: x for s, x in batch.latents.items() if s != VIDEO})

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from unison_core.training.objective import ObjectiveConfig, objective
-from unison_core.training.reference_pairs import ReferencePairs
+from unison_core.training.reference_pairs import ReferencePairs, draw_stretch
 from unison_core.training.shard_format import Sample, write_shard
 from unison_core.training.shards import LatentPool
 from unison_core.types import SFX, SPEECH, VIDEO
@@ -97,3 +97,10 @@ def test_wrong_settings_are_errors():
         ReferencePairs(probability=2)
     with pytest.raises(ValueError, match="ascending"):
         ReferencePairs(seconds=(3.0, 1.0))
+
+
+def test_lengths_may_come_in_steps():
+    pairs = ReferencePairs(probability=1.0, seconds=(1.0, 3.0), step_s=1.0)
+    spans, generator = torch.tensor([[0.0, 4.0]]), torch.Generator().manual_seed(0)
+    lengths = {draw_stretch(pairs, spans, 125, 31.25, generator).shape[1] for _ in range(50)}
+    assert lengths == {31, 62, 94}

@@ -1,17 +1,21 @@
 """Training of the mel VAE: stretches of speech and effects, encoded, disturbed, decoded and compared as log-mels.
 
-    L = L1(m', m) + mse + slopes + kl_weight KL(q(z|m) | N(0, 1)),    m' = decode(disturb(q(z|m)))
+    L = L1(m', m) + mse + slopes + variance + kl_weight KL(q(z|m) | N(0, 1)),    m' = decode(disturb(q(z|m)))
 
-m is the log-mel normalised per band; slopes are its differences along time and frequency. Latents are disturbed as in
-`codec_video`, and `decoder_only` is the same.
+m is the log-mel normalised per band; slopes are its differences along time and frequency. Absolute errors reward what
+is smooth, and a voice can be told by how it flickers: variance compares the spread over time of the slopes of m's
+cepstra, whatever their places (global variance, Toda and Tokuda 2007). Latents are disturbed as in `codec_video`, and
+`decoder_only` is the same.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
+from scipy.fft import dct
 from torch import Tensor, nn
 
 from unison_core.codecs.audio_vae import AudioVAE
@@ -30,6 +34,8 @@ from unison_core.training.segments import SegmentConfig, Stem, draw_segments, sp
 
 STATISTICS_SEGMENTS = 2048
 CHECK_SEED = 11
+STILL = 1e-3
+"""Mean square of a cepstrum's slope below which it counts as still."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +48,7 @@ class AudioVAETrainingConfig(CodecTrainingConfig):
     kl_weight: float = 1e-3
     mse: float = 0.5
     slopes: float = 0.5
+    global_variance: float = 0.3
     decoder_only: bool = False
     """Train the decoder of `init_from` alone: latents, and a model of them, stay valid."""
 
@@ -54,9 +61,13 @@ class AudioVAETrainingConfig(CodecTrainingConfig):
 class AudioObjective(nn.Module):
     """Losses of a batch of log-mels."""
 
+    cosines: Tensor
+
     def __init__(self, vae: AudioVAE, config: AudioVAETrainingConfig) -> None:
         super().__init__()
         self.vae, self.config = vae, config
+        cosines = dct(np.eye(vae.data_std.shape[1]), type=2, norm="ortho", axis=0)
+        self.register_buffer("cosines", torch.from_numpy(cosines).float(), persistent=False)
 
     def forward(self, mel: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Scalars by name, `loss` among them, for log-mels `(B, mels, L)`."""
@@ -68,8 +79,17 @@ class AudioObjective(nn.Module):
         l1, mse = error.abs().mean(), error.square().mean()
         slopes = error.diff(dim=1).abs().mean() + error.diff(dim=2).abs().mean()
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
-        loss = l1 + self.config.mse * mse + self.config.slopes * slopes + self.config.kl_weight * kl
-        return {"loss": loss, "l1": l1, "mse": mse, "slopes": slopes, "kl": kl}
+        true = (mel - self.vae.data_mean) / self.vae.data_std
+        variance = (self._global_variance(true + error) - self._global_variance(true)).abs().mean()
+        loss = l1 + self.config.mse * mse + self.config.slopes * slopes + self.config.global_variance * variance
+        losses = {"l1": l1, "mse": mse, "slopes": slopes, "global_variance": variance, "kl": kl}
+        return {"loss": loss + self.config.kl_weight * kl, **losses}
+
+    def _global_variance(self, mel: Tensor) -> Tensor:
+        """Log spread over time of the slopes of cepstra `(B, mels)`, of normalised log-mels `(B, mels, L)`."""
+        with torch.autocast(mel.device.type, enabled=False):
+            slopes = (self.cosines @ mel.float()).diff(dim=2)
+            return 0.5 * (slopes.square().mean(dim=2) + STILL).log()
 
 
 class AudioTask:
@@ -93,7 +113,8 @@ class AudioTask:
             self.trained, config.lr, config.betas, weight_decay=config.weight_decay,
             fused=accelerator.device.type == "cuda",
         )  # fmt: skip
-        self.objective, self.optimizer = accelerator.prepare(AudioObjective(self.vae, config), optimizer)
+        objective = AudioObjective(self.vae, config).to(accelerator.device)
+        self.objective, self.optimizer = accelerator.prepare(objective, optimizer)
         self.ema = EMA(self.vae, config.ema)
         self.noise = torch.Generator(accelerator.device).manual_seed(config.seed * 7919 + accelerator.process_index)
         self.cut = torch.Generator().manual_seed(config.seed * 104729 + accelerator.process_index)

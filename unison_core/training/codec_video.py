@@ -24,11 +24,11 @@ from unison_core.training.checkpoint import Stateful
 from unison_core.training.clock import Clock, set_learning_rate
 from unison_core.training.codec_run import CodecRun, CodecTrainingConfig, Sources, corpus_sources
 from unison_core.training.ema import EMA
-from unison_core.training.fused_norms import fuse_norms
 from unison_core.training.graphed import GraphedBackward
 from unison_core.training.latent_noise import channel_stats, disturb
 from unison_core.training.master_weights import BF16_WEIGHTS, master_weights
 from unison_core.training.picture_loss import PictureLossConfig, picture_loss, psnr_db
+from unison_core.training.whole_window import WholeWindow
 
 STATISTICS_CLIPS = 128
 CHECK_FRAMES = 41
@@ -49,10 +49,8 @@ class VideoVAETrainingConfig(CodecTrainingConfig):
     """Largest disturbance of training latents, relative to their spread."""
     kl_weight: float = 1e-4
     loss: PictureLossConfig = field(default_factory=PictureLossConfig)
-    channels_last: bool = True
-    """Memory layout on a GPU: channels innermost, as tensor cores read them."""
     compile: bool = False
-    """Compile encoder and decoder."""
+    """Compile what is between convolutions, and the loss, on a GPU; takes a minute or two of the time."""
     decoder_only: bool = False
     """Train the decoder of `init_from` alone: latents, and a model of them, stay valid."""
 
@@ -65,20 +63,22 @@ class VideoVAETrainingConfig(CodecTrainingConfig):
 
 
 class VideoObjective(nn.Module):
-    """Losses of a batch of windows."""
+    """Losses of a batch of windows; `compiler` is a backend of torch.compile, or None."""
 
-    def __init__(self, vae: video_vae.VideoVAE, config: VideoVAETrainingConfig) -> None:
+    def __init__(self, vae: video_vae.VideoVAE, config: VideoVAETrainingConfig, compiler: str | None = None) -> None:
         super().__init__()
         self.vae, self.config = vae, config
+        self.passes = WholeWindow(vae, compiler)
+        self.picture_loss = torch.compile(picture_loss, dynamic=False, backend=compiler) if compiler else picture_loss
 
     def forward(self, frames: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Scalars by name, `loss` among them, for uint8 frames `(B, F, H, W, 3)`."""
         x = video_vae.to_pixels(frames)
         with torch.set_grad_enabled(not self.config.decoder_only):
-            mean, logvar = video_vae.moments(self.vae, x)
+            mean, logvar = self.passes.moments(x)
         mean, logvar = mean.float(), logvar.float()
         z = disturb(mean, logvar, self.config.latent_noise, generator)
-        losses = picture_loss(video_vae.synthesise(self.vae, z), x, self.config.loss)
+        losses = self.picture_loss(self.passes.synthesise(z), x, self.config.loss)
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
         return {"loss": losses["picture"] + self.config.kl_weight * kl, "kl": kl, **losses}
 
@@ -97,20 +97,15 @@ class VideoTask:
             for part in (self.vae.encoder, self.vae.quant_conv):
                 part.requires_grad_(False)
         self.vae.to(accelerator.device)
-        if config.channels_last and accelerator.device.type == "cuda":
-            _channels_last(self.vae)
         self.masters = master_weights(self.vae, config.precision)
-        if self.masters:
-            fuse_norms(self.vae)
-        if config.compile:
-            compile_vae(self.vae)
         self.trained = list((self.masters.parameters if self.masters else dict(self.vae.named_parameters())).values())
         self.trained = [p for p in self.trained if p.requires_grad]
         optimizer = torch.optim.AdamW(
             self.trained, config.lr, config.betas, weight_decay=config.weight_decay,
             fused=accelerator.device.type == "cuda",
         )  # fmt: skip
-        objective = VideoObjective(self.vae, config)
+        compiler = "inductor" if config.compile and accelerator.device.type == "cuda" else None
+        objective = VideoObjective(self.vae, config, compiler)
         if self.masters:  # processes average the masters' gradients themselves
             self.objective, self.optimizer = objective, accelerator.prepare(optimizer)
         else:
@@ -189,19 +184,6 @@ class VideoTask:
     def _round_trip(self, frames: Tensor) -> Tensor:
         mean, _ = video_vae.moments(self.vae, video_vae.to_pixels(frames))
         return video_vae.to_frames(video_vae.synthesise(self.vae, mean.float()))
-
-
-def compile_vae(vae: video_vae.VideoVAE, backend: str = "inductor") -> None:
-    """Compile encoder and decoder in place, for one size of windows; the first frame and the others are two graphs."""
-    for part in (vae.encoder, vae.decoder):
-        part.compile(dynamic=False, backend=backend)
-
-
-def _channels_last(module: nn.Module) -> None:
-    """Lay out the 3-D convolutions' weights with channels innermost; 2-D ones have no such layout."""
-    for parameter in module.parameters():
-        if parameter.ndim == 5:
-            parameter.data = parameter.data.to(memory_format=torch.channels_last_3d)
 
 
 def train_video_vae(config: VideoVAETrainingConfig, sources: Sources | None = None) -> Path:

@@ -35,6 +35,9 @@ class ObjectiveConfig:
     """Probability that only the transcript is withheld."""
     p_drop_both: float = 0.0
     """Probability that both are: the state that guidance subtracts."""
+    p_thin_caption: float = 0.0
+    """Probability that of a caption only some words are left, where the picture or a reference voice is given: what was
+    not said has to be seen or heard there. Features of frozen encoders are withheld whole."""
     stream_weights: Mapping[str, float] = field(default_factory=lambda: {VIDEO: 1.0, SPEECH: 1.0, SFX: 1.0})
 
     def __post_init__(self) -> None:
@@ -167,9 +170,7 @@ def objective(
     return flow_losses(model, draw_noise(batch, config, progress=progress, generator=generator))
 
 
-def draw_noise(
-    batch: LatentBatch, config: ObjectiveConfig, *, progress: float, generator: torch.Generator
-) -> Noised:
+def draw_noise(batch: LatentBatch, config: ObjectiveConfig, *, progress: float, generator: torch.Generator) -> Noised:
     """Tasks, noise levels, noise and withheld conditions of a batch; arguments as for `objective`."""
     streams = tuple(batch.latents)
     count = len(batch.text)
@@ -185,7 +186,7 @@ def draw_noise(
         noisy={s: interpolate(x, eps[s], levels[s]) for s, x in batch.latents.items()},
         levels=levels,
         target={s: velocity(x, eps[s]) for s, x in batch.latents.items()},
-        text=_withhold(batch.text, batch.unsaid, config, generator),
+        text=_withhold(_thin(batch, tasks, config, generator), batch.unsaid, config, generator),
         frames=batch.frames,
         reference=batch.reference,
         sigmas=sigma,
@@ -199,9 +200,7 @@ def draw_noise(
 
 def flow_losses(model: Unison, noised: Noised) -> Losses:
     """What the model gets wrong about a noised batch; draws nothing."""
-    conditions = model.encode(
-        noised.text, noised.frames, with_video=VIDEO in noised.noisy, reference=noised.reference
-    )
+    conditions = model.encode(noised.text, noised.frames, with_video=VIDEO in noised.noisy, reference=noised.reference)
     gates: list[Tensor] = []
     predicted = model(noised.noisy, noised.levels, conditions, gates=gates)
     plain, weighted = {}, {}
@@ -298,6 +297,21 @@ def _mean(error: Tensor, first_frame: Tensor) -> Tensor:
     if frames.shape[1] == 1:
         return frames[:, 0]
     return torch.where(first_frame, frames[:, 1:].mean(1), frames.mean(1))
+
+
+def _thin(batch: LatentBatch, tasks: Assignment, config: ObjectiveConfig, generator: torch.Generator) -> TextInputs:
+    """Leave a random share of a caption's words in some rows that have something else to go by."""
+    if not config.p_thin_caption or VIDEO not in batch.latents:
+        return batch.text
+    shape, device = batch.text.caption_ids.shape, generator.device
+    rows = torch.rand(shape[0], generator=generator, device=device) < config.p_thin_caption
+    share = torch.rand(shape[0], 1, generator=generator, device=device)
+    left = torch.rand(shape, generator=generator, device=device) < share
+    if batch.reference is None:
+        rows = rows & tasks.given[VIDEO]
+    if batch.text.captions is not None:
+        return batch.text.without(rows, torch.zeros_like(rows), batch.unsaid)
+    return batch.text.thinned(left | ~rows[:, None])
 
 
 def _withhold(

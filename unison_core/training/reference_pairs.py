@@ -21,12 +21,16 @@ class ReferencePairs:
     """Share of batches with a reference; 0 is off."""
     seconds: tuple[float, float] = (1.0, 3.0)
     """Range of lengths; one length a batch."""
+    step_s: float = 0.0
+    """Lengths are rounded to multiples of this, so that there are few shapes for CUDA graphs; 0 is off."""
     same_clip: bool = False
     """From the target itself (Harmony's stage 1) instead of another clip of its voice."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.probability <= 1 or not 0 < self.seconds[0] <= self.seconds[1]:
             raise ValueError(f"probability={self.probability}, seconds={self.seconds}: a share, and an ascending range")
+        if self.step_s < 0:
+            raise ValueError(f"step_s={self.step_s} must not be negative")
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ def draw_stretch(
     """
     low, high = pairs.seconds
     seconds = low + (high - low) * float(torch.rand((), generator=generator))
+    if pairs.step_s:
+        seconds = min(max(round(seconds / pairs.step_s), 1) * pairs.step_s, high)
     count = max(1, min(round(seconds * latent_rate_hz), length))
     spans = (spans_s * latent_rate_hz).long()  # (B, 2)
     spare = (spans[:, 1] - spans[:, 0] - count).clamp(min=0)
