@@ -16,19 +16,23 @@ from unison_core.pipelines.record import read_record
 from unison_core.weights.save import save_model
 
 
-@pytest.fixture(scope="module")
-def voiced_folder(tmp_path_factory) -> Path:
-    """The tiny model, able to take a reference voice."""
+def model_folder(folder: Path, reference: dict[str, int] | None) -> Path:
+    """The tiny model with or without the encoder of a reference voice, named for its folder."""
     data = tiny_mapping()
-    data["name"] = "voiced"
-    data["model"]["reference"] = {"dim": 16, "heads": 2}
-    preset = from_mapping(Preset, data, "voiced")
-    folder = tmp_path_factory.mktemp("models") / "voiced"
+    data["name"] = folder.name
+    data["model"]["reference"] = reference
+    preset = from_mapping(Preset, data, folder.name)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         save_model(folder, preset, stirred(Unison(preset.model, preset.timing)))
         stirred(Codec(preset)).save(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def voiced_folder(tmp_path_factory) -> Path:
+    """A model that can take a reference voice."""
+    return model_folder(tmp_path_factory.mktemp("models") / "voiced", {"dim": 16, "heads": 2})
 
 
 @pytest.fixture
@@ -84,10 +88,11 @@ def test_what_is_no_voice_is_said(voiced, monkeypatch, tmp_path, arguments, mess
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_model_that_takes_none_says_so(direct, tmp_path):
+def test_a_model_that_takes_none_says_so(unison, tmp_path):
+    model = ("--model", model_folder(tmp_path / "unvoiced", None), "--device", "cpu")
     write_sound(tmp_path / "voice.wav")
-    result = direct("generate", "-t", "Hello", "--reference-audio", "voice.wav", "--out", "o")
+    result = unison("generate", *model, "-t", "Hello", "--reference-audio", "voice.wav", "--out", "o")
     assert result.exit_code == 2
-    assert "tiny takes no reference voice" in result.stderr
-    result = direct("a2v", "--speech", "voice.wav", "--reference-audio", "voice.wav", "--out", "o")
+    assert "unvoiced takes no reference voice" in result.stderr
+    result = unison("a2v", *model, "--speech", "voice.wav", "--reference-audio", "voice.wav", "--out", "o")
     assert "the speech is given" in result.stderr
