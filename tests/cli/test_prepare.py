@@ -1,16 +1,12 @@
 """`unison prepare` from media to shards."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 
-import unison_cli
 from tests.cli.conftest import Run, json_lines, write_sound, write_video
 from unison_core.errors import UnisonError
 from unison_core.preparation import parts
@@ -53,13 +49,6 @@ def prepare(unison: Run, tiny_folder: Path) -> Run:
         return unison("prepare", "--codecs", tiny_folder, "--device", "cpu", "--static", 0, "--batch", 2, *arguments)
 
     return run
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def clips(folder: Path) -> list:
@@ -214,22 +203,12 @@ def test_a_full_disk_ends_the_run_in_one_line(prepare: Run, media: Path, monkeyp
     assert not isinstance(result.exception, UnisonError)
 
 
-def test_two_processes_write_what_one_does(
-    prepare: Run, tiny_folder: Path, media: Path, tmp_path: Path, free_port: int
-) -> None:
+def test_two_processes_write_what_one_does(prepare: Run, tiny_folder: Path, media: Path, tmp_path: Path) -> None:
     source = manifest(media, [{"sfx": f"{i % 3}.sfx.wav"} for i in range(5)])
     options = ["--codecs", tiny_folder, "--no-video", "--part", 2, "--device", "cpu", "--static", 0, "--batch", 2]
-    world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port)}
-    command = [sys.executable, "-m", "unison_cli.app", "prepare", source, "-o", tmp_path / "two", *options]
-    started = [
-        subprocess.Popen(
-            [str(word) for word in command], env={**os.environ, **world, "RANK": rank, "LOCAL_RANK": rank},
-            cwd=Path(unison_cli.__file__).parents[1],
-        )
-        for rank in "01"
-    ]  # fmt: skip
+    done = forked.launch(forked.unison, "prepare", source, "-o", tmp_path / "two", *options, folder=tmp_path)
+    assert all(process.returncode == 0 for process in done), done
     assert prepare(source, "-o", "one", "--no-video", "--part", 2).exit_code == 0
-    assert [process.wait(timeout=120) for process in started] == [0, 0]
     for path in sorted(Path("one").glob("*.tar")):
         assert (tmp_path / "two" / path.name).read_bytes() == path.read_bytes()
     one, two = (np.load(tmp_path / name / "index.npz") for name in ("one", "two"))

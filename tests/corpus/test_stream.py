@@ -3,13 +3,21 @@
 import shutil
 import time
 
+import forked
 import numpy as np
 import pytest
 
+from unison_core.corpus import stream as stream_module
 from unison_core.corpus.stream import spread, stream_items
 from unison_core.errors import UsageError
 
 needs_flite = pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")
+
+
+@pytest.fixture
+def warm_workers(monkeypatch):
+    """Workers that need not import PyTorch; `test_workers_do_not_change_items` spawns them as users do."""
+    monkeypatch.setattr(stream_module.multiprocessing, "get_context", lambda _: forked.CONTEXT)
 
 
 def slow_first(x):
@@ -23,19 +31,19 @@ def fails_on_three(x):
     return x
 
 
-def test_order_does_not_depend_on_who_is_faster():
+def test_order_does_not_depend_on_who_is_faster(warm_workers):
     assert list(spread(slow_first, range(6), workers=2)) == [10 * x for x in range(6)]
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_workers_exception_surfaces_at_its_turn(workers):
+def test_a_workers_exception_surfaces_at_its_turn(workers, warm_workers):
     results = spread(fails_on_three, range(100), workers)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="three is not allowed"):
         next(results)
 
 
-def test_tasks_are_taken_as_they_are_needed():
+def test_tasks_are_taken_as_they_are_needed(warm_workers):
     taken = []
 
     def endless():

@@ -1,10 +1,9 @@
-"""torchrun with two processes: one clip is made once and the same; a batch's clips are spread."""
+"""Two processes: one clip is made once and the same; a batch's clips are spread."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 import torch.distributed as dist
 from typer.testing import CliRunner
@@ -15,12 +14,6 @@ from unison_core.pipelines.record import read_record
 
 pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="PyTorch without gloo")
 CLIP = ["--device", "cpu", "--precision", "fp32", "--duration", "1.0", "--size", "64x64", "--seed", "3"]
-
-
-def torchrun(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m",
-               "unison_cli.app", "generate", *map(str, arguments)]  # fmt: skip
-    return subprocess.run(command, capture_output=True, text=True, timeout=240)
 
 
 def test_variables_of_a_launcher_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,11 +27,13 @@ def test_variables_of_a_launcher_are_read(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_two_processes_make_one_clip_once(small_5b: Path, tmp_path: Path) -> None:
     out = tmp_path / "clip"
-    done = torchrun("--model", small_5b, *CLIP, "-c", "A bell", "--out", out, "--json")
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 1
-    assert json.loads(done.stdout)["folder"] == str(out)
-    assert "2 processes share the clip: sequence" in done.stderr
+    command = ["generate", "--model", small_5b, *CLIP, "-c", "A bell", "--out", out, "--json"]
+    done = forked.launch(forked.unison, *command, folder=tmp_path)
+    assert all(process.returncode == 0 for process in done), done
+    said = [line for process in done for line in process.stdout.splitlines()]
+    assert len(said) == 1
+    assert json.loads(said[0])["folder"] == str(out)
+    assert "2 processes share the clip: sequence" in "".join(process.stderr for process in done)
     assert (out / "video.mp4").is_file()
     assert read_record(out)["request"]["seed"] == 3
 

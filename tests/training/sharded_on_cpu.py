@@ -1,11 +1,10 @@
-"""Under torchrun, `sharded_on_cpu.py KIND CONFIG`: a stage by KIND of examples/configs/accelerate, on CPUs with gloo.
+"""One process of several: a stage by a kind of examples/configs/accelerate, on CPUs with gloo.
 
 Accelerate shards on accelerators alone. Here its processes are started on the CPU first and then told to shard as the
 configuration file says; everything from `Accelerator.prepare` on is what runs on GPUs.
 """
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +57,8 @@ def _become(accelerator: Accelerator, kind: DistributedType) -> None:
 
 
 def main(kind: str, config: str, *overrides: str) -> None:
+    """Train by the stage file `config`, sharded as `kind`.yaml says."""
+    os.environ["ACCELERATE_USE_CPU"], os.environ["CUDA_VISIBLE_DEVICES"] = "true", ""
     settings = yaml.safe_load((CONFIGS / f"{kind}.yaml").read_text())
     make = flow_run.make_processes
 
@@ -68,7 +69,3 @@ def main(kind: str, config: str, *overrides: str) -> None:
 
     flow_run.make_processes = sharding
     run(Path(config), overrides)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

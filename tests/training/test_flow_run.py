@@ -1,13 +1,12 @@
 """A stage's run: it goes on exactly after kill -9, skips bad steps, measures held-out clips, makes samples."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 
+import forked
 import pytest
 import torch
 import yaml
@@ -79,14 +78,14 @@ def test_kill_9_at_any_moment_costs_nothing(whole, tmp_path, tiny_preset):
     command = [sys.executable, "-m", "unison_cli.app", "train", str(file), "--quiet"]
     log = tmp_path / "run" / "log.jsonl"
     for wanted in (3, 7):
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        process = forked.start(forked.unison, "train", file, "--quiet", said=tmp_path / "killed")
         deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and process.poll() is None:
+        while time.monotonic() < deadline and process.is_alive():
             if log.is_file() and len(log.read_text().splitlines()) >= wanted:
                 break
             time.sleep(0.005)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path / "run" / "model")

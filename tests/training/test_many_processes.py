@@ -1,14 +1,12 @@
 """Two processes on CPUs (gloo) see the losses that one sees, by DDP, FSDP2 and ZeRO-2; checkpoints are anyone's."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from importlib.util import find_spec
-from pathlib import Path
 
+import forked
 import pytest
+import sharded_on_cpu
 import torch
 import torch.distributed as dist
 import yaml
@@ -20,7 +18,6 @@ from unison_core.training.checkpoints import Checkpoints
 from unison_core.training.flow_training import FlowTrainingConfig, train_flow
 
 pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="PyTorch without gloo")
-SCRIPT = Path(__file__).with_name("sharded_on_cpu.py")
 NEEDS_DEEPSPEED = pytest.mark.skipif(not find_spec("deepspeed"), reason="no DeepSpeed")
 KINDS = ["ddp", "fsdp2", pytest.param("zero2", marks=NEEDS_DEEPSPEED)]
 
@@ -35,12 +32,8 @@ def alone(tmp_path_factory, tiny_preset):
 
 
 def launch(kind, file, *overrides, processes=2):
-    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(SCRIPT.parents[2]), environment.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes),
-               str(SCRIPT), kind, str(file), *overrides]  # fmt: skip
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr[-3000:]
+    done = forked.launch(sharded_on_cpu.main, kind, str(file), *overrides, folder=file.parent, processes=processes)
+    assert all(process.returncode == 0 for process in done), [process.stderr[-3000:] for process in done]
 
 
 def figures(run):
