@@ -15,8 +15,9 @@ demo: $(VENV)/.installed
 	$(BIN)/unison generate --caption "$(CAPTION)" --transcript "$(TRANSCRIPT)" --seed 3 --preview --overwrite --out $(DEMO)
 	@echo; echo "Watch $(DEMO)/video.mp4, see $(DEMO)/preview.png; speech and effects lie beside them:"; ls $(DEMO)
 
+# A worker for each processor, on one thread each: the tests' models are too small to share out.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist worksteal
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
