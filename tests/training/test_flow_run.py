@@ -86,6 +86,7 @@ def test_kill_9_at_any_moment_costs_nothing(whole, tmp_path, tiny_preset):
             time.sleep(0.005)
         process.kill()
         process.join()
+        assert len(log.read_text().splitlines()) >= wanted, (tmp_path / "killed.stderr").read_text()
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path / "run" / "model")
