@@ -2,20 +2,16 @@
 
     L = L1(m', m) + mse + slopes + variance + kl_weight KL(q(z|m) | N(0, 1)),    m' = decode(disturb(q(z|m)))
 
-m is the log-mel normalised per band; slopes are its differences along time and frequency. Absolute errors reward what
-is smooth, and a voice can be told by how it flickers: variance compares the spread over time of the slopes of m's
-cepstra, whatever their places (global variance, Toda and Tokuda 2007). Latents are disturbed as in `codec_video`, and
-`decoder_only` is the same.
+m is the log-mel normalised per band; slopes are its differences along time and frequency, variance is
+`global_variance`. Latents are disturbed as in `codec_video`, and `decoder_only` is the same.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 from accelerate import Accelerator
-from scipy.fft import dct
 from torch import Tensor, nn
 
 from unison_core.codecs.audio_vae import AudioVAE
@@ -28,14 +24,13 @@ from unison_core.training.checkpoint import Stateful
 from unison_core.training.clock import Clock, set_learning_rate
 from unison_core.training.codec_run import CodecRun, CodecTrainingConfig, Sources, corpus_sources
 from unison_core.training.ema import EMA
+from unison_core.training.global_variance import GlobalVariance
 from unison_core.training.graphed import GraphedBackward
 from unison_core.training.latent_noise import channel_stats, disturb
 from unison_core.training.segments import SegmentConfig, Stem, draw_segments, split_stems
 
 STATISTICS_SEGMENTS = 2048
 CHECK_SEED = 11
-STILL = 1e-3
-"""Mean square of a cepstrum's slope below which it counts as still."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +56,10 @@ class AudioVAETrainingConfig(CodecTrainingConfig):
 class AudioObjective(nn.Module):
     """Losses of a batch of log-mels."""
 
-    cosines: Tensor
-
     def __init__(self, vae: AudioVAE, config: AudioVAETrainingConfig) -> None:
         super().__init__()
         self.vae, self.config = vae, config
-        cosines = dct(np.eye(vae.data_std.shape[1]), type=2, norm="ortho", axis=0)
-        self.register_buffer("cosines", torch.from_numpy(cosines).float(), persistent=False)
+        self.variance = GlobalVariance(vae.data_std.shape[1])
 
     def forward(self, mel: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Scalars by name, `loss` among them, for log-mels `(B, mels, L)`."""
@@ -80,16 +72,10 @@ class AudioObjective(nn.Module):
         slopes = error.diff(dim=1).abs().mean() + error.diff(dim=2).abs().mean()
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
         true = (mel - self.vae.data_mean) / self.vae.data_std
-        variance = (self._global_variance(true + error) - self._global_variance(true)).abs().mean()
+        variance = self.variance(true + error, true)
         loss = l1 + self.config.mse * mse + self.config.slopes * slopes + self.config.global_variance * variance
         losses = {"l1": l1, "mse": mse, "slopes": slopes, "global_variance": variance, "kl": kl}
         return {"loss": loss + self.config.kl_weight * kl, **losses}
-
-    def _global_variance(self, mel: Tensor) -> Tensor:
-        """Log spread over time of the slopes of cepstra `(B, mels)`, of normalised log-mels `(B, mels, L)`."""
-        with torch.autocast(mel.device.type, enabled=False):
-            slopes = (self.cosines @ mel.float()).diff(dim=2)
-            return 0.5 * (slopes.square().mean(dim=2) + STILL).log()
 
 
 class AudioTask:

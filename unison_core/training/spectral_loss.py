@@ -2,6 +2,7 @@
 
     mel:   sum_w mean |log10 M_w(y) - log10 M_w(x)|                          windows w from 4 to 128 ms
     STFT:  mean_w ||S_w(y) - S_w(x)|| / ||S_w(x)|| + mean |ln S_w(y) - ln S_w(x)|
+    variance: mean_w `global_variance` of log10 M_w                                        windows of 32 and 64 ms
 """
 
 import torch
@@ -10,10 +11,12 @@ from torch import Tensor, nn
 
 from unison_core.codecs.mel import slaney_filters
 from unison_core.config import MelConfig
+from unison_core.training.global_variance import GlobalVariance
 
 MEL_SCALES = ((64, 10), (128, 20), (256, 40), (512, 64), (1024, 80), (2048, 128))
 """(window, bands) pairs of the mel distance, in samples at 16 kHz; hops are a quarter window."""
 STFT_WINDOWS = (256, 512, 1024, 2048)
+VARIANCE_WINDOWS = (512, 1024)
 FLOOR = 1e-5
 MAGNITUDE_FLOOR = 1e-4
 """Magnitudes below this are taken for equal: digital silence must not dominate a logarithm."""
@@ -31,20 +34,24 @@ class SpectralLoss(nn.Module):
                 n_fft=window, hop=window // 4, mels=bands, fmin=0, fmax=sample_rate_hz / 2, log="log10"
             )
             self.register_buffer(f"filters_{window}", slaney_filters(config, sample_rate_hz), persistent=False)
+        bands = {str(window): count for window, count in MEL_SCALES if window in VARIANCE_WINDOWS}
+        self.variance = nn.ModuleDict({window: GlobalVariance(count) for window, count in bands.items()})
 
     def forward(self, made: Tensor, real: Tensor) -> dict[str, Tensor]:
-        """`mel` and `stft` distances, scalars."""
+        """`mel`, `stft` and `variance` distances, scalars."""
         with torch.autocast(made.device.type, enabled=False):
             both = torch.cat([made.float(), real.float()])
-            return {"mel": self._mel(both), "stft": self._stft(both)}
+            return {**self._mel(both), "stft": self._stft(both)}
 
-    def _mel(self, both: Tensor) -> Tensor:
-        distances = []
+    def _mel(self, both: Tensor) -> dict[str, Tensor]:
+        distances, variances = [], []
         for window, _ in MEL_SCALES:
             mel = getattr(self, f"filters_{window}") @ magnitude(both, getattr(self, f"window_{window}"))
             made, real = mel.clamp(min=FLOOR).log10().chunk(2)
             distances.append((made - real).abs().mean())
-        return torch.stack(distances).sum()
+            if window in VARIANCE_WINDOWS:
+                variances.append(self.variance[str(window)](made, real))
+        return {"mel": torch.stack(distances).sum(), "variance": torch.stack(variances).mean()}
 
     def _stft(self, both: Tensor) -> Tensor:
         distances = []

@@ -1,6 +1,7 @@
 """Training of the vocoder: spectra from the first step, adversaries from `adversarial_from`, the VAE's mels at the end.
 
-    L_G = mel_weight mel + stft_weight stft + adversarial + feature_weight features        (Lee et al. 2023, eq. 5)
+    L_G = mel_weight mel + stft_weight stft + variance_weight variance
+        + adversarial + feature_weight features                                            (Lee et al. 2023, eq. 5)
 
 From progress `vae_from` on, half of the mels are taken through the mel VAE (where its folder has one yet): that is what
 the vocoder will be given, and the target stays the true wave.
@@ -50,6 +51,7 @@ class VocoderTrainingConfig(CodecTrainingConfig):
     discriminator_lr: float = 3e-4
     mel_weight: float = 15.0
     stft_weight: float = 1.0
+    variance_weight: float = 4.0
     feature_weight: float = 2.0
     adversarial_from: float = 0.15
     """Progress at which the adversaries begin."""
@@ -177,7 +179,9 @@ class VocoderTask:
         """Loss of the generator without adversaries, and its waves."""
         made = self.generator(waves["mel"])
         losses = self.spectra(made, waves["real"])
-        loss = self.config.mel_weight * losses["mel"] + self.config.stft_weight * losses["stft"]
+        config = self.config
+        loss = config.mel_weight * losses["mel"] + config.stft_weight * losses["stft"]
+        loss = loss + config.variance_weight * losses["variance"]
         return loss, {"losses": {"loss": loss, **losses}, "made": made}
 
     def _judged(self, waves: Mapping[str, Tensor]) -> tuple[Tensor, dict]:
