@@ -42,7 +42,7 @@ class Bench:
     Attributes:
         preset, device, dtype: what runs where. size: width, height. frames: 4k+1. steps: of a whole run.
         repeats: timed calls, of which the median counts. compile: measure compiled code too. rows: figures so far.
-        shared: figures that later parts need (ceilings, peers).
+        shared: figures that later parts need (ceilings, peers). modes: faster modes that are measured.
     """
 
     preset: Preset
@@ -53,6 +53,7 @@ class Bench:
     steps: int
     repeats: int
     compile: bool = True
+    modes: frozenset[str] = frozenset()
     rows: list[Row] = field(default_factory=list)
     shared: dict[str, float] = field(default_factory=dict)
 

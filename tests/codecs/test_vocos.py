@@ -61,3 +61,14 @@ def test_a_preset_names_one_vocoder() -> None:
     codecs = NANO.codecs
     with pytest.raises(ValueError, match="either `vocoder` or `vocos`"):
         CodecConfig(video=codecs.video, mel=codecs.mel, audio=codecs.audio)
+
+
+@torch.no_grad()
+def test_bins_that_no_mel_band_reaches_stay_silent() -> None:
+    vocos = small()
+    mel = torch.full((1, MEL.mels, 8), -1.0)
+    wave = vocos(mel)
+    vocos.out.bias[[0, MEL.n_fft // 2]] += 50.0
+    torch.testing.assert_close(vocos(mel), wave)
+    vocos.out.bias[1] += 50.0
+    assert not torch.allclose(vocos(mel), wave)

@@ -4,7 +4,8 @@
 
 Every layer runs at the mel's frame rate and no filter has to be learned that a Fourier transform already is, so that it
 trains and runs far faster than a generator of samples. `spread` is not in the paper: it lays each mel band's level over
-the band's bins, so that the network starts with formants in place and adds harmonics and phase.
+the band's bins, so that the network starts with formants in place and adds harmonics and phase. Bins that no band reaches
+(0 Hz, half the sample rate) stay silent: the mel says nothing of them, nor does a loss of mels.
 """
 
 import torch
@@ -44,6 +45,7 @@ class Vocos(nn.Module):
 
     window: Tensor
     spread: Tensor
+    reached: Tensor
 
     def __init__(self, config: VocosConfig, mel: MelConfig, sample_rate_hz: int) -> None:
         super().__init__()
@@ -62,6 +64,7 @@ class Vocos(nn.Module):
         with torch.device("cpu"):  # computed, not stored: there also where weights are still to come (meta)
             self.register_buffer("window", torch.hann_window(mel.n_fft), persistent=False)
             self.register_buffer("spread", _spread(mel, sample_rate_hz), persistent=False)
+            self.register_buffer("reached", (self.spread > 0).any(dim=0).float(), persistent=False)  # (n_fft // 2 + 1,)
 
     def forward(self, mel: Tensor) -> Tensor:
         x = self.norm(self.embed(mel).transpose(1, 2)).transpose(1, 2)
@@ -70,7 +73,8 @@ class Vocos(nn.Module):
         added, phase = self.out(self.final_layer_norm(x.transpose(1, 2))).float().chunk(2, dim=-1)
         level = 10**mel if self.mel.log == "log10" else mel.exp()
         start = (level.float().transpose(1, 2) @ self.spread).clamp(min=self.mel.clip).log()
-        spectrum = torch.polar((start + added).clamp(max=LARGEST_LOG).exp(), phase)  # (B, L, n_fft // 2 + 1)
+        magnitude = (start + added).clamp(max=LARGEST_LOG).exp() * self.reached
+        spectrum = torch.polar(magnitude, phase)  # (B, L, n_fft // 2 + 1)
         return self._inverse(spectrum).clamp(-1, 1)
 
     def _inverse(self, spectrum: Tensor) -> Tensor:
