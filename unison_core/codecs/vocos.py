@@ -4,8 +4,8 @@
 
 Every layer runs at the mel's frame rate and no filter has to be learned that a Fourier transform already is, so that it
 trains and runs far faster than a generator of samples. `spread` is not in the paper: it lays each mel band's level over
-the band's bins, so that the network starts with formants in place and adds harmonics and phase. Bins that no band reaches
-(0 Hz, half the sample rate) stay silent: the mel says nothing of them, nor does a loss of mels.
+the band's bins, so that the network starts with formants in place and adds harmonics and phase. Bins that no band
+reaches (0 Hz, half the sample rate) stay silent: the mel says nothing of them, nor does a loss of mels.
 """
 
 import torch
