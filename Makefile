@@ -12,7 +12,7 @@ DEMO ?= outputs/demo
 
 .PHONY: demo test check clean
 demo: $(VENV)/.installed
-	$(BIN)/unison generate --caption "$(CAPTION)" --transcript "$(TRANSCRIPT)" --seed 3 --preview --overwrite --out $(DEMO)
+	$(BIN)/unison generate --caption "$(CAPTION)" --transcript "$(TRANSCRIPT)" --seed 1 --preview --overwrite --out $(DEMO)
 	@echo; echo "Watch $(DEMO)/video.mp4, see $(DEMO)/preview.png; speech and effects lie beside them:"; ls $(DEMO)
 
 # A worker for each processor, on one thread each: the tests' models are too small to share out.
