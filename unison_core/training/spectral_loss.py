@@ -34,8 +34,8 @@ class SpectralLoss(nn.Module):
                 n_fft=window, hop=window // 4, mels=bands, fmin=0, fmax=sample_rate_hz / 2, log="log10"
             )
             self.register_buffer(f"filters_{window}", slaney_filters(config, sample_rate_hz), persistent=False)
-        bands = {str(window): count for window, count in MEL_SCALES if window in VARIANCE_WINDOWS}
-        self.variance = nn.ModuleDict({window: GlobalVariance(count) for window, count in bands.items()})
+        sizes = {str(window): count for window, count in MEL_SCALES if window in VARIANCE_WINDOWS}
+        self.variance = nn.ModuleDict({name: GlobalVariance(count) for name, count in sizes.items()})
 
     def forward(self, made: Tensor, real: Tensor) -> dict[str, Tensor]:
         """`mel`, `stft` and `variance` distances, scalars."""
