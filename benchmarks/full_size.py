@@ -45,7 +45,7 @@ def main() -> int:
     bench = Bench(
         preset=load_preset(args.preset), device=device, dtype=choose_precision(args.precision, device),
         size=parse_size(args.size), frames=args.frames, steps=args.steps, repeats=args.repeats,
-        compile=not args.no_compile, modes=frozenset(args.modes.split(",")),
+        compile=not args.no_compile, modes=frozenset(args.modes),
     )  # fmt: skip
     if place.first and args.cap is None:
         clip = f"{bench.size[0]}x{bench.size[1]}, {bench.frames} frames, {bench.video_tokens:,} tokens of video"
@@ -97,7 +97,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--frames", type=int, default=125, help="4k+1")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--modes", default=",".join(runs.MODES), help="of the part `run`: faster modes to measure")
+    parser.add_argument("--modes", default=runs.MODES, type=lambda text: text.split(","),
+                        help=f"faster modes that the part `run` measures, of {', '.join(runs.MODES)}")  # fmt: skip
     parser.add_argument("--no-compile", action="store_true", help="eager code alone")
     parser.add_argument("--json", type=Path, help="write the figures as well")
     parser.add_argument("--caps", default=memory.CAPS_GB, type=lambda text: [float(gb) for gb in text.split(",")],
@@ -107,6 +108,8 @@ def arguments() -> argparse.Namespace:
     unknown = [part for part in args.parts.split(",") if part not in (*ALONE, "parallel")]
     if unknown:
         parser.error(f"part {unknown[0]!r} is none of {', '.join((*ALONE, 'parallel'))}")
+    if unknown := [mode for mode in args.modes if mode not in runs.MODES]:
+        parser.error(f"mode {unknown[0]!r} is none of {', '.join(runs.MODES)}")
     return args
 
 

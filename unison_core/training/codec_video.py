@@ -152,7 +152,7 @@ class VideoTask:
     def check(self, entries: Sequence[Tensor]) -> Mapping[str, float]:
         """PSNR in dB of held-out clips, through the posterior mean."""
         frames = torch.stack([clip[:CHECK_FRAMES] for clip in entries if len(clip) >= CHECK_FRAMES])
-        with self.ema.applied(), self.accelerator.autocast(), torch.compiler.set_stance("force_eager"):
+        with self.ema.applied(), self.accelerator.autocast():
             values = psnr_db(self._round_trip(frames), frames)
         return {"held_out_psnr_db": float(values.mean()), "held_out_psnr_db_min": float(values.min())}
 
@@ -165,7 +165,7 @@ class VideoTask:
 
     def _measure_latents(self, entries: Sequence[Tensor]) -> None:
         """Mean and spread of the latents' channels, by the averaged weights."""
-        with self.ema.applied(), self.accelerator.autocast(), torch.compiler.set_stance("force_eager"):
+        with self.ema.applied(), self.accelerator.autocast():
             windows = torch.stack([frames[: self.config.window] for frames in entries[-STATISTICS_CLIPS:]])
             batches = (video_vae.to_pixels(part) for part in windows.split(self.config.batch))
             latents = [video_vae.moments(self.vae, batch)[0] for batch in batches]
