@@ -3,6 +3,7 @@
     unison prepare --codecs runs/nano/codecs --out runs/ablations/latents --count 20000 --with-mix
     python benchmarks/ablations.py --out runs/ablations                       # every row, minutes of a GPU each
     python benchmarks/ablations.py --out runs/ablations --group unison-3      # the rows of one table
+    python benchmarks/ablations.py --out runs/ablations --rows "and cross tasks,and SyncCFG"
     python benchmarks/ablations.py --out runs/ablations --minutes 3 --clips 20 --set optimizer.lr=4e-4
 
 Rows (`ablations.yaml`) share seed, data, prompts and time (`examples/configs/ablations.yaml`) and differ in what they
@@ -110,7 +111,7 @@ def main() -> int:
     known = variants()
     rows = []
     for variant in known:
-        if args.group and variant.group != args.group:
+        if (args.group and variant.group != args.group) or (args.rows and variant.name not in args.rows):
             continue
         needed = next((v for v in known if v.key == variant.weights), variant)
         model = train(needed, base, args)
@@ -129,6 +130,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change of the configuration")
     parser.add_argument("--minutes", type=float, help="training time of a row, where not the configuration's")
     parser.add_argument("--group", choices=sorted({v.group for v in variants()}), help="rows of one table")
+    parser.add_argument("--rows", type=_rows, help="names of rows, comma-separated")
     parser.add_argument("--clips", type=int, default=40, help="held-out prompts")
     parser.add_argument("--steps", type=int, help="sampling steps, where not the preset's")
     parser.add_argument("--device", default="auto")
@@ -136,6 +138,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="processes that score")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     return parser.parse_args()
+
+
+def _rows(text: str) -> tuple[str, ...]:
+    names, known = tuple(text.split(",")), {v.name for v in variants()}
+    if unknown := [name for name in names if name not in known]:
+        raise argparse.ArgumentTypeError(f"no row {unknown[0]!r}; there are: {', '.join(sorted(known))}")
+    return names
 
 
 def train(variant: Variant, base: Mapping[str, Any], args: argparse.Namespace) -> Path:

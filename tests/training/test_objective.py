@@ -7,6 +7,7 @@ import torch
 
 from unison_core.diffusion.forcing import ForcingConfig
 from unison_core.diffusion.progressive import ProgressiveSchedule
+from unison_core.training.emphasis import Emphasis
 from unison_core.training.objective import LatentBatch, ObjectiveConfig, objective
 from unison_core.types import MIX, SFX, SPEECH, STREAMS, VIDEO, TextInputs
 
@@ -46,7 +47,8 @@ class Knowing:
         for s in x:
             level = sigmas[s][:, None, :, None, None] if s == VIDEO else sigmas[s][:, None, None]
             data = self.batch.latents[s]
-            out[s] = (x[s] - data) / level.clamp(min=1e-6) + self.error
+            error = self.error if s == VIDEO or isinstance(self.error, float) else 0.0
+            out[s] = (x[s] - data) / level.clamp(min=1e-6) + error
         return out
 
 
@@ -161,6 +163,26 @@ def test_static_pairs_teach_the_audio_branch_alone_nothing():
     batch = replace(batch, latents={s: x for s, x in batch.latents.items() if s != VIDEO})
     losses, _ = _losses(ObjectiveConfig(forcing=INDEPENDENT), batch, error=1.0)
     assert losses.total == 0
+
+
+def test_an_emphasised_part_of_the_picture_counts_more():
+    half = Emphasis(rows=(0.0, 0.5), weight=3.0)
+    weights = half.weights(torch.zeros(2, 2))
+    assert weights.tolist() == [[1.5, 1.5], [0.5, 0.5]]  # three to one, and one on average
+    assert Emphasis(rows=(0.0, 0.5)).weights(torch.zeros(2, 2)) is None
+    above, below = torch.zeros(64, 3, 4, 2, 2), torch.zeros(64, 3, 4, 2, 2)
+    above[..., 0, :], below[..., 1, :] = 1.0, 1.0
+    costs = [
+        _losses(ObjectiveConfig(forcing=INDEPENDENT, emphasis=half), error=wrong)[0].plain[VIDEO].mean().item()
+        for wrong in (above, below)
+    ]
+    assert costs == pytest.approx([0.75, 0.25], rel=1e-3)
+
+
+@pytest.mark.parametrize("wrong", [{"rows": (0.5, 0.5)}, {"columns": (0.0, 1.5)}, {"weight": 0.0}])
+def test_an_emphasis_that_is_none_is_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Emphasis(**wrong)
 
 
 def test_unknown_tasks_are_named():

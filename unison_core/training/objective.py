@@ -17,6 +17,7 @@ from unison_core.diffusion.flow import interpolate, velocity
 from unison_core.diffusion.forcing import ForcingConfig, draw_sigmas, forcing_weights
 from unison_core.model.unison import Unison
 from unison_core.tasks import ANCHORS, TASKS, Task
+from unison_core.training.emphasis import Emphasis
 from unison_core.types import AUDIO_STREAMS, MIX, SFX, SPEECH, STREAMS, VIDEO, CaptionFeatures, Latents, TextInputs
 
 
@@ -39,6 +40,8 @@ class ObjectiveConfig:
     """Probability that of a caption only some words are left, where the picture or a reference voice is given: what was
     not said has to be seen or heard there. Features of frozen encoders are withheld whole."""
     stream_weights: Mapping[str, float] = field(default_factory=lambda: {VIDEO: 1.0, SPEECH: 1.0, SFX: 1.0})
+    emphasis: Emphasis = field(default_factory=Emphasis)
+    """Part of the picture whose error counts more."""
 
     def __post_init__(self) -> None:
         unknown = sorted({*self.tasks, *self.task_weights} - set(TASKS))
@@ -71,7 +74,7 @@ class LatentBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class Losses:
-    """Losses `(B,)` by stream: `weighted` adds up to the objective, `plain` is the bare flow-matching error.
+    """Losses `(B,)` by stream: `weighted` adds up to the objective, `plain` is the flow-matching error.
 
     Attributes:
         sigmas: the noise level each plain loss was measured at, `(B,)`.
@@ -129,6 +132,7 @@ class Noised:
         counted: bool `(B,)` by stream, True where it is generated. weights: loss factors `(B,)` by stream.
         first_frame: bool `(B,)`, True where the video's first latent frame is given.
         task: `(B,)` indices into `tasks`, names of rows of the task table.
+        emphasis: weights `(H, W)` of the picture's latent cells, or None where all count alike.
     """
 
     noisy: Latents
@@ -143,6 +147,7 @@ class Noised:
     first_frame: Tensor
     task: Tensor
     tasks: tuple[str, ...]
+    emphasis: Tensor | None = None
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "Noised":
         """Apply `function` to every tensor."""
@@ -150,9 +155,9 @@ class Noised:
             name: {s: function(x) for s, x in getattr(self, name).items()}
             for name in ("noisy", "levels", "target", "sigmas", "counted", "weights")
         }
-        reference = None if self.reference is None else function(self.reference)
+        changed |= {name: function(x) for name in ("reference", "emphasis") if (x := getattr(self, name)) is not None}
         text, first_frame, task = self.text.map(function), function(self.first_frame), function(self.task)
-        return replace(self, **changed, text=text, reference=reference, first_frame=first_frame, task=task)
+        return replace(self, **changed, text=text, first_frame=first_frame, task=task)
 
 
 def objective(
@@ -195,6 +200,7 @@ def draw_noise(batch: LatentBatch, config: ObjectiveConfig, *, progress: float, 
         first_frame=tasks.first_frame,
         task=tasks.choice,
         tasks=tasks.names,
+        emphasis=config.emphasis.weights(batch.latents[VIDEO]) if VIDEO in streams else None,
     )
 
 
@@ -205,7 +211,10 @@ def flow_losses(model: Unison, noised: Noised) -> Losses:
     predicted = model(noised.noisy, noised.levels, conditions, gates=gates)
     plain, weighted = {}, {}
     for stream, target in noised.target.items():
-        plain[stream] = _mean((predicted[stream].float() - target.float()) ** 2, noised.first_frame)
+        error = (predicted[stream].float() - target.float()) ** 2
+        if stream == VIDEO and noised.emphasis is not None:
+            error = error * noised.emphasis
+        plain[stream] = _mean(error, noised.first_frame)
         weighted[stream] = torch.where(noised.counted[stream], plain[stream] * noised.weights[stream], 0.0)
     return Losses(
         weighted=weighted, plain=plain, sigmas=noised.sigmas, counted=noised.counted, task=noised.task,
