@@ -50,7 +50,7 @@ class SeparatorTrainingConfig(CodecTrainingConfig):
     compile: bool = False
     """Compile the transformers on a GPU; takes a minute first, which `minutes` does not count."""
     cuda_graphs: bool = False
-    """Record mixing, forward and backward pass as one CUDA graph, instead of starting its 2,800 operations one by one
+    """Record mixing, forward and backward pass as one CUDA graph, instead of starting its 3,300 operations one by one
     every step; processes then average gradients after the pass, not within it. A CPU computes the same either way."""
     detail_weight: float = 0.0
     """Weight of the distance of compressed spectra, w in `separation_loss.py`; 0 leaves it out."""
