@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from tests.conftest import stirred
-from unison_core.config import to_mapping
+from unison_core.config import from_mapping, to_mapping
 from unison_core.errors import UnisonError
-from unison_core.separation.config import SeparatorConfig
+from unison_core.separation.config import SeparatorConfig, load_separator_preset
 from unison_core.separation.mel_roformer import (
     build_separator,
     compile_parts,
@@ -48,6 +48,24 @@ def pair(config: SeparatorConfig):  # type: ignore[no-untyped-def]
 def test_fused_attention_changes_nothing(tiny_separator_config: SeparatorConfig, wave: Tensor, band_split: str) -> None:
     plain, ours = pair(replace(tiny_separator_config, band_split=band_split))
     torch.testing.assert_close(ours(wave), plain(wave), atol=1e-6, rtol=1e-4)
+
+
+def test_masks_are_as_wide_as_asked(tiny_separator_config: SeparatorConfig) -> None:
+    """Configurations that do not say get the package's four times `dim`, as all weights before had."""
+    given = to_mapping(tiny_separator_config)
+    del given["mask_expansion"]
+    silent = from_mapping(SeparatorConfig, given, "separator.yaml")
+    for config, times in ((silent, 4), (replace(silent, mask_expansion=1), 1)):
+        first = build_separator(config).state_dict()["mask_estimators.0.to_freqs.0.0.0.weight"]
+        assert first.shape == (times * config.dim, config.dim)
+
+
+def test_the_preset_fits_the_repository() -> None:
+    """At most 1.35 M weights (2.7 MB in bf16), most of them in the transformers."""
+    model = build_separator(load_separator_preset("nano"))
+    weights, inner = (sum(p.numel() for p in part.parameters()) for part in (model, model.layers))
+    assert weights <= 1_350_000
+    assert inner > weights / 2
 
 
 @pytest.mark.filterwarnings("ignore:.*sdp_kernel")

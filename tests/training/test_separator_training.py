@@ -70,6 +70,18 @@ def test_it_learns(tmp_path: Path) -> None:
     assert config.name == "tiny"
 
 
+def test_it_learns_what_words_need(tmp_path: Path) -> None:
+    train(settings(tmp_path, steps=60, batch=8, ema=0.9, log_every=20, **WORDS))
+    rows = [row for row in log(tmp_path) if "loss" in row]
+    for name in ("loss", "detail", "reading"):
+        assert rows[-1][name] < rows[0][name]
+
+
+def test_a_weight_below_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="missing_weight=-1"):
+        settings(tmp_path, missing_weight=-1)
+
+
 def test_resumed_training_is_the_same_training(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:  # the learning rate follows the number of steps: keep it constant
         patch.setattr(training.Clock, "cosine", lambda self, warmup: 1.0)
@@ -140,13 +152,14 @@ class Operations(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+WORDS = {"detail_weight": 1.0, "reading_weight": 1.0, "missing_weight": 2.0}
 ASKS_THE_HOST = {"equal", "_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "lift_fresh"}
 """What waits for a GPU or copies to it (`lift_fresh`: a tensor made of Python numbers)."""
 
 
 @pytest.mark.parametrize("graphs", [True, False])
 def test_what_a_graph_records_asks_nothing_of_the_host(tmp_path: Path, graphs: bool) -> None:
-    config = settings(tmp_path, cuda_graphs=graphs, detail_weight=1.0)
+    config = settings(tmp_path, cuda_graphs=graphs, **WORDS)
     task = SeparatorTask(config, make_accelerator(config))
     waves = task._waves([entry for item in items(4) if (entry := task.keep(item))])
     with Operations() as seen:
@@ -161,7 +174,7 @@ def test_replayed_steps_are_the_eager_ones(tmp_path: Path) -> None:
     """The same mixtures are drawn, and losses and norms agree, in the eager, the recording and the replayed steps."""
     figures = []
     for graphs in (False, True):
-        config = settings(tmp_path, cuda_graphs=graphs, precision="fp32", detail_weight=1.0, steps=10, lr=1e-4)
+        config = settings(tmp_path, cuda_graphs=graphs, precision="fp32", steps=10, lr=1e-4, **WORDS)
         with restored_backends():
             task = SeparatorTask(config, make_accelerator(config))
             entries = [entry for item in items(4) if (entry := task.keep(item))]
@@ -202,6 +215,67 @@ def test_compressed_spectra_tell_more_of_what_is_faint() -> None:
     assert "detail" not in SeparationObjective(Half())(whole, whole)
     silence = torch.zeros(2, 4096)
     assert float(SeparationObjective(Half(), 1.0)(silence, silence)["detail"]) == 0
+
+
+class Fixed(torch.nn.Module):
+    """Gives the same speech `(B, samples)` whatever the mixture is."""
+
+    def __init__(self, speech: torch.Tensor) -> None:
+        super().__init__()
+        self.speech = speech
+
+    def forward(self, mix: torch.Tensor) -> torch.Tensor:
+        return self.speech[:, None]
+
+
+def words(made: torch.Tensor, speech: torch.Tensor, mix: torch.Tensor, missing_weight: float) -> dict[str, float]:
+    objective = SeparationObjective(
+        Fixed(made), detail_weight=1.0, reading_weight=1.0, missing_weight=missing_weight
+    )  # fmt: skip
+    return {name: float(value) for name, value in objective(speech, mix).items()}
+
+
+def noise(seed: int) -> torch.Tensor:
+    return torch.randn(2, 8192, generator=torch.Generator().manual_seed(seed))
+
+
+def test_missing_speech_costs_more_than_as_much_left_over() -> None:
+    """Speech at half or twice its magnitude: as far off in logarithms, and m times as dear where it is missing."""
+    speech = noise(0)
+    mix = 4 * speech
+    missing, leftover, perfect = (words(gain * speech, speech, mix, 3.0) for gain in (0.5, 2.0, 1.0))
+    assert leftover["reading"] == pytest.approx(2 * np.log10(2), rel=0.02)
+    assert missing["reading"] == pytest.approx(3 * leftover["reading"], rel=0.02)
+    assert perfect["reading"] == perfect["detail"] == 0
+    even = words(0.5 * speech, speech, mix, 1.0)
+    assert missing["reading"] == pytest.approx(3 * even["reading"])
+    assert even["detail"] < missing["detail"] < 3 * even["detail"]  # the effects' half is the same
+
+
+def test_what_is_read_does_not_depend_on_level() -> None:
+    """Faint consonants count as vowels do: a stretch and a band that are 20 dB down are as dear to lose."""
+    speech = noise(0)
+    faint = speech.clone()
+    faint[:, 4096:] *= 0.1
+    lost_loud, lost_faint = faint.clone(), faint.clone()
+    lost_loud[:, :4096] *= 0.3
+    lost_faint[:, 4096:] *= 0.3
+    loud, quiet = (words(made, faint, faint, 1.0)["reading"] for made in (lost_loud, lost_faint))
+    assert quiet == pytest.approx(loud, rel=0.15)
+
+
+def test_silence_has_losses_and_gradients_that_are_numbers() -> None:
+    silence = torch.zeros(2, 8192)
+    for mix in (silence, noise(1)):  # of no speech in either
+        gain = torch.nn.Conv1d(1, 1, 1)
+        with torch.no_grad():
+            gain.bias.zero_()
+        losses = SeparationObjective(gain, 1.0, reading_weight=1.0, missing_weight=2.0)(silence, mix)
+        assert all(value.isfinite() for value in losses.values())
+        losses["loss"].backward()
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in gain.parameters())
+    assert words(silence, silence, silence, 2.0)["reading"] == 0
+    assert words(0.1 * noise(1), silence, noise(1), 2.0)["reading"] > 1  # leftover in silence is heard
 
 
 class Half(torch.nn.Module):

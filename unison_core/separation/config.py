@@ -30,6 +30,8 @@ class SeparatorConfig:
     dim_head: int
     mask_depth: int
     """Hidden layers of a band's mask estimator."""
+    mask_expansion: int = 4
+    """Width of those hidden layers over `dim`; the papers' is 4."""
     band_split: str
     """`shape`: bands are normalised, as in the paper. `shape_and_level`: each token knows its band's level too."""
     zero_dc: bool = False

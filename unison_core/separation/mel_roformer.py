@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 import torch._dynamo
-from bs_roformer.mel_band_roformer import MelBandRoformer
+from bs_roformer.mel_band_roformer import MaskEstimator, MelBandRoformer
 from torch import Tensor, nn
 
 from unison_core.config import from_mapping, read_yaml, to_mapping
@@ -23,6 +23,8 @@ from unison_core.weights.tensors import check_keys, read_tensors, write_tensors
 
 STEM = "separator"
 CONFIG_FILE = "separator.yaml"
+PACKAGE_EXPANSION = 4
+"""What `MelBandRoformer` gives its mask estimators, and has no argument for."""
 
 
 def build_separator(config: SeparatorConfig) -> MelBandRoformer:
@@ -64,6 +66,10 @@ def plain_separator(config: SeparatorConfig) -> MelBandRoformer:
     )
     if config.band_split == "shape_and_level":
         model.band_split = LevelBandSplit(config.dim, model.band_split.dim_inputs)
+    if config.mask_expansion != PACKAGE_EXPANSION:
+        sizes = model.band_split.dim_inputs
+        masks = MaskEstimator(config.dim, sizes, config.mask_depth, mlp_expansion_factor=config.mask_expansion)
+        model.mask_estimators = nn.ModuleList([masks])
     return model
 
 

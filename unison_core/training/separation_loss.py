@@ -1,18 +1,30 @@
-"""What a separator is trained for: little error in the speech stem, counted in decibels under the mixture.
+"""What a separator is trained for: little error in the speech stem, in decibels, and nothing of it lost to a listener.
 
-    e = s' - s,    L = 0.7 E(e) + 0.3 E(Pe) + S + w D,    E(e) = log10(|e|^2 / |x|^2 + 10^-4.5)
+    e = s' - s,    L = 0.7 E(e) + 0.3 E(Pe) + S + w D + v R,    E(e) = log10(|e|^2 / |x|^2 + 10^-4.5)
     S = sum |STFT(e)| / sum |STFT(x)|,                    P: first difference
-    D = sum_stems sum |c(STFT(s')) - c(STFT(s))| / (2 sum c(STFT(x))),    c(X) = (|X|^2 / mean |X|^2 + 10^-5)^0.15
+    D = sum_stems sum a |c(STFT(s')) - c(STFT(s))| / (2 sum c(STFT(x))),   c(X) = (|X|^2 / mean |X|^2 + 10^-5)^0.15
+    R = mean a |log10 (M_b(s') + f_b) - log10 (M_b(s) + f_b)|,             f_b = 10^-4 (mean_t M_b(x) + 10^-3 mean M(x))
+    a = m where the made speech lies under the true one, else 1
 
 x is the mixture. The effects are the mixture without the speech, so their error is -e: one loss serves both stems, and
 it says the same of a stem that must be silent: the error's level under the input, down to -45 dB. D, of magnitudes
 compressed by a power of 0.3 (Braun and Tashev 2021), is of what is faint beside vowels and drums and yet is heard:
 consonants, and what remains of the other stem in pauses.
+
+R is what recognisers read: logarithms of mel band powers M_b(t), in which a consonant 30 dB under the vowels counts as
+they do, and phases do not. Its floor lies 40 dB under the mixture's mean in the same band, so that high bands are not
+taken for silence; what is fainter is hidden by any leftover, and silence stays silence.
+
+Of an error's power the least is left by a mask |S|^2 / (|S|^2 + |N|^2), which takes faint speech away with louder
+sounds: nothing made is better there than something wrong. Words are lost so (docs/separation.md). With m above 1, D and
+R aim at the m / (1 + m) quantile of what the speech may be, not at its median.
 """
 
 import torch
 from torch import Tensor, nn
 
+from unison_core.codecs.mel import slaney_filters
+from unison_core.config import MelConfig
 from unison_core.training.spectral_loss import magnitude, power, spectrum
 
 ERROR_FLOOR = 10**-4.5
@@ -21,28 +33,86 @@ WINDOWS = (256, 1024)
 COMPRESSION = 0.3
 FAINTEST = 1e-5
 """Power under the mixture's mean, of a point of the spectrum, below which D sees little."""
+READ_WINDOW, READ_BANDS = 512, 40
+"""Samples of R's windows, four of which begin in each, and its mel bands, about as recognisers have them."""
+READ_FLOOR = 1e-4
+"""Power under the mixture's mean in a band, below which R sees little."""
+EMPTY_BAND = 1e-3
+"""Power under the mean of all bands, below which a band holds nothing to read."""
 
 
 class SeparationObjective(nn.Module):
-    """Losses of a batch of mixtures; `detail_weight` is w."""
+    """Losses of a batch of mixtures.
 
-    def __init__(self, model: nn.Module, detail_weight: float = 0.0) -> None:
+    Args:
+        model: `(B, 1, samples)` -> speech of the same shape.
+        detail_weight, reading_weight: w and v; 0 leaves the term out.
+        missing_weight: m.
+        rate_hz: of the waves; R's bands depend on it.
+    """
+
+    filters: Tensor
+
+    def __init__(
+        self,
+        model: nn.Module,
+        detail_weight: float = 0.0,
+        *,
+        reading_weight: float = 0.0,
+        missing_weight: float = 1.0,
+        rate_hz: int = 16000,
+    ) -> None:
         super().__init__()
-        self.model, self.detail_weight = model, detail_weight
+        self.model = model
+        self.detail_weight, self.reading_weight, self.missing_weight = detail_weight, reading_weight, missing_weight
+        bands = MelConfig(
+            n_fft=READ_WINDOW, hop=READ_WINDOW // 4, mels=READ_BANDS, fmin=0, fmax=rate_hz / 2, log="log10"
+        )
+        self.register_buffer("filters", slaney_filters(bands, rate_hz), persistent=False)
 
     def forward(self, speech: Tensor, mix: Tensor) -> dict[str, Tensor]:
         """Scalars by name, `loss` among them, for `(B, samples)`."""
         made = self.model(mix[:, None])[:, 0]
         with torch.autocast(mix.device.type, enabled=False):
-            error = made.float() - speech
+            made = made.float()
+            error = made - speech
             level, bright = _level(error, mix), _level(error.diff(dim=-1), mix.diff(dim=-1))
             spectral = torch.stack([_spectral(error, mix, window) for window in WINDOWS]).mean()
             loss = 0.7 * level + 0.3 * bright + spectral
-            losses = {"loss": loss, "error_db": 10 * level, "spectral": spectral}
+            losses = {"error_db": 10 * level, "spectral": spectral}
             if self.detail_weight:
-                detail = torch.stack([_detail(error, speech, mix, window) for window in WINDOWS]).mean()
-                losses |= {"loss": loss + self.detail_weight * detail, "detail": detail}
-            return losses
+                losses["detail"] = torch.stack([self._detail(made, speech, mix, window) for window in WINDOWS]).mean()
+                loss = loss + self.detail_weight * losses["detail"]
+            if self.reading_weight:
+                losses["reading"] = self._reading(made, speech, mix)
+                loss = loss + self.reading_weight * losses["reading"]
+            return {"loss": loss, **losses}
+
+    def _distances(self, made: Tensor, true: Tensor) -> Tensor:
+        """a |made - true| of what grows with the speech's level."""
+        gap = made - true
+        return torch.where(gap < 0, -self.missing_weight * gap, gap)
+
+    def _detail(self, made: Tensor, speech: Tensor, mix: Tensor, window: int) -> Tensor:
+        """D for one window, both stems' mean."""
+        hann = torch.hann_window(window, device=mix.device)
+        m, s, x = (spectrum(wave, hann) for wave in (made, speech, mix))
+        mean = power(x).mean(dim=(1, 2), keepdim=True).clamp(min=1e-8)
+
+        def compressed(points: Tensor) -> Tensor:
+            return (power(points) / mean + FAINTEST) ** (COMPRESSION / 2)
+
+        of_speech = self._distances(compressed(m), compressed(s))
+        of_effects = (compressed(x - m) - compressed(x - s)).abs()
+        return ((of_speech + of_effects).sum(dim=(1, 2)) / (2 * compressed(x).sum(dim=(1, 2)))).mean()
+
+    def _reading(self, made: Tensor, speech: Tensor, mix: Tensor) -> Tensor:
+        """R, in decades of power."""
+        hann = torch.hann_window(READ_WINDOW, device=mix.device)
+        m, s, x = (self.filters @ power(spectrum(wave, hann)) for wave in (made, speech, mix))  # (B, bands, frames)
+        in_band, over_all = x.mean(dim=2, keepdim=True), x.mean(dim=(1, 2), keepdim=True)
+        floor = (READ_FLOOR * (in_band + EMPTY_BAND * over_all)).clamp(min=1e-12)
+        return self._distances((m + floor).log10(), (s + floor).log10()).mean()
 
 
 def _level(error: Tensor, mix: Tensor) -> Tensor:
@@ -57,17 +127,3 @@ def _spectral(error: Tensor, mix: Tensor, window: int) -> Tensor:
     hann = torch.hann_window(window, device=mix.device)
     sums = [magnitude(wave, hann).sum(dim=(1, 2)) for wave in (error, mix)]
     return (sums[0] / sums[1].clamp(min=1e-2)).mean()
-
-
-def _detail(error: Tensor, speech: Tensor, mix: Tensor, window: int) -> Tensor:
-    """D for one window, both stems' mean."""
-    hann = torch.hann_window(window, device=mix.device)
-    e, s, x = (spectrum(wave, hann) for wave in (error, speech, mix))
-    mean = power(x).mean(dim=(1, 2), keepdim=True).clamp(min=1e-8)
-
-    def compressed(points: Tensor) -> Tensor:
-        return (power(points) / mean + FAINTEST) ** (COMPRESSION / 2)
-
-    pairs = ((s + e, s), (x - s - e, x - s))  # speech, effects: made and true
-    distances = [(compressed(made) - compressed(true)).abs().sum(dim=(1, 2)) for made, true in pairs]
-    return (torch.stack(distances).mean(dim=0) / compressed(x).sum(dim=(1, 2))).mean()

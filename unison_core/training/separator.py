@@ -50,15 +50,24 @@ class SeparatorTrainingConfig(CodecTrainingConfig):
     compile: bool = False
     """Compile the transformers on a GPU; takes a minute first, which `minutes` does not count."""
     cuda_graphs: bool = False
-    """Record mixing, forward and backward pass as one CUDA graph, instead of starting its 2,800 operations one by one
+    """Record mixing, forward and backward pass as one CUDA graph, instead of starting its 3,300 operations one by one
     every step; processes then average gradients after the pass, not within it. A CPU computes the same either way."""
     detail_weight: float = 0.0
     """Weight of the distance of compressed spectra, w in `separation_loss.py`; 0 leaves it out."""
+    reading_weight: float = 0.0
+    """Weight of the distance of logarithmic mel spectra, v in `separation_loss.py`; 0 leaves it out."""
+    missing_weight: float = 1.0
+    """How much more missing speech costs than leftover sound in both of these, m in `separation_loss.py`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.compile and self.cuda_graphs:
             raise ValueError("compile and cuda_graphs are two ways to start fewer kernels: choose one")
+        if min(self.detail_weight, self.reading_weight, self.missing_weight) < 0:
+            raise ValueError(
+                f"detail_weight={self.detail_weight}, reading_weight={self.reading_weight} and "
+                f"missing_weight={self.missing_weight} must be at least 0"
+            )
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,10 @@ class SeparatorTask:
             self.model.parameters(), config.lr, config.betas, weight_decay=config.weight_decay,
             fused=accelerator.device.type == "cuda",
         )  # fmt: skip
-        objective = SeparationObjective(self.model, config.detail_weight)
+        objective = SeparationObjective(
+            self.model, config.detail_weight, reading_weight=config.reading_weight,
+            missing_weight=config.missing_weight, rate_hz=self.preset.rate_hz,
+        ).to(accelerator.device)  # fmt: skip
         if config.cuda_graphs:  # hooks of wrappers do not run in a replay
             self.objective, self.optimizer = objective, accelerator.prepare(optimizer)
         else:
