@@ -19,6 +19,7 @@ from unison_core.separation.attention import use_fused_attention
 from unison_core.separation.band_level import LevelBandSplit
 from unison_core.separation.config import SeparatorConfig
 from unison_core.separation.precision import keep_float32
+from unison_core.separation.real_ends import keep_ends_real
 from unison_core.weights.tensors import check_keys, read_tensors, write_tensors
 
 STEM = "separator"
@@ -33,8 +34,12 @@ def build_separator(config: SeparatorConfig) -> MelBandRoformer:
 
 
 def fuse(model: MelBandRoformer) -> MelBandRoformer:
-    """Give a plain separator fused attention and float32 ends, in place; its weights and outputs stay the same."""
+    """Give a plain separator fused attention, float32 ends and masks that are real where spectra are, in place.
+
+    Its weights stay the same, and so do its outputs on a CPU; on a GPU the plain one's depend on the batch.
+    """
     use_fused_attention(model)
+    keep_ends_real(model)
     for end in (model.band_split, *model.mask_estimators):
         keep_float32(end)
     return model
