@@ -8,7 +8,6 @@ nodes stay what they are. The audio branch is small and computed by every proces
 
 from typing import Any
 
-import torch
 import torch.distributed as dist
 from einops import rearrange
 from torch import Tensor
@@ -44,14 +43,11 @@ class SequenceParallel:
 
         Raises ValueError where the heads do not divide.
         """
-        heads, dtype = q.shape[1], v.dtype
+        heads = q.shape[1]
         if heads % self.size:
             raise ValueError(f"{self.size} processes must divide {heads} heads")
-        frames = q.shape[2] // self.counts[self.rank]
-        stacked = torch.stack([x.to(dtype) for x in (q, k, v)])  # (3, B, H, L, d)
-        lengths = [frames * count for count in self.counts]
-        out = attention(*self._to_heads(stacked, lengths).unbind(0))
-        return self._to_tokens(out, lengths)
+        lengths = [q.shape[2] // self.counts[self.rank] * count for count in self.counts]
+        return self._to_tokens(attention(*self._to_heads((q, k, v), lengths)), lengths)
 
     def gather(self, x: Tensor, dim: int) -> Tensor:
         """The tokens of all processes along `dim`, whose size here is this process's count."""
@@ -67,26 +63,21 @@ class SequenceParallel:
         """An all-to-all that sends the same to everyone: all_gather wants equal sizes."""
         dist.all_to_all_single(out, mine.repeat(self.size), sizes, [len(mine)] * self.size, group=self.group)
 
-    def _to_heads(self, x: Tensor, lengths: list[int]) -> Tensor:
-        """`(n, B, H, L_here, d)` to `(n, B, H/P, L, d)`."""
-        n, batch, heads, _, width = x.shape
-        own = heads // self.size
-        sent = rearrange(x, "n b (p h) l d -> p n b h l d", p=self.size).contiguous()
-        sizes = [n * batch * own * length * width for length in lengths]
-        received = sent.new_empty(sum(sizes))
-        dist.all_to_all_single(received, sent.flatten(), sizes, [sent[0].numel()] * self.size, group=self.group)
-        parts = [part.view(n, batch, own, length, width)
-                 for part, length in zip(received.split(sizes), lengths, strict=True)]  # fmt: skip
-        return torch.cat(parts, dim=3)
+    def _to_heads(self, tensors: tuple[Tensor, Tensor, Tensor], lengths: list[int]) -> tuple[Tensor, ...]:
+        """`(B, H, L_here, d)` each to `(B, H/P, L, d)`, copied once: with tokens first, shares join as they come."""
+        batch, heads, here, width = tensors[0].shape
+        sent = tensors[-1].new_empty(self.size, here, len(tensors), batch, heads // self.size, width)
+        for i, x in enumerate(tensors):
+            sent[:, :, i] = rearrange(x, "b (p h) l d -> p l b h d", p=self.size)
+        received = sent.new_empty(sum(lengths), *sent.shape[2:])
+        dist.all_to_all_single(received, sent.flatten(0, 1), lengths, [here] * self.size, group=self.group)
+        return rearrange(received, "l n b h d -> n b h l d").unbind(0)
 
     def _to_tokens(self, x: Tensor, lengths: list[int]) -> Tensor:
-        """`(B, H/P, L, d)` to `(B, H, L_here, d)`."""
+        """`(B, H/P, L, d)` to `(B, H, L_here, d)`; a token's heads lie together, as the projection takes them."""
         batch, own, _, width = x.shape
-        sent = torch.cat([part.flatten() for part in x.split(lengths, dim=2)])
-        here = batch * own * lengths[self.rank] * width
-        received = sent.new_empty(self.size * here)
-        dist.all_to_all_single(
-            received, sent, [here] * self.size, [batch * own * n * width for n in lengths], group=self.group
-        )
-        parts = received.view(self.size, batch, own, lengths[self.rank], width)
-        return rearrange(parts, "p b h l d -> b (p h) l d")
+        here = lengths[self.rank]
+        sent = rearrange(x, "b h l d -> l b h d").contiguous()
+        received = sent.new_empty(self.size * here, batch, own, width)
+        dist.all_to_all_single(received, sent, [here] * self.size, lengths, group=self.group)
+        return rearrange(received, "(p l) b h d -> b l (p h) d", p=self.size).transpose(1, 2)
