@@ -4,7 +4,6 @@
     python benchmarks/directions.py --out runs/directions --only generate,v2a --clips 20
     python benchmarks/directions.py --out runs/directions --only generate --sweep sync    # SyncCFG's scales
     python benchmarks/directions.py --out runs/directions --only generate --sweep lead    # who runs ahead, how far
-    python benchmarks/directions.py --out runs/directions --only generate,voice,"voice alone"   # reference voices
     python benchmarks/directions.py --out runs/directions --recordings FOLDER      # mouths to voices nobody synthesised
 
 The truth of each held-out scene is written to files, the files are given, and the clip is measured against the scene by
@@ -123,7 +122,9 @@ def main() -> int:
     args = arguments()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
-    prompts = list(held_out_prompts({SPOKEN: args.clips}, load_preset(args.preset).timing.max_s))
+    preset = load_preset(args.preset)
+    only = args.only or tuple(d for d in DIRECTIONS if d not in VOICED or preset.model.reference)
+    prompts = list(held_out_prompts({SPOKEN: args.clips}, preset.timing.max_s))
     about = {"date": datetime.now(UTC).date().isoformat(), "model": str(args.model), "clips": len(prompts)}
     print(", ".join(f"{key} {value}" for key, value in about.items()), end="\n\n")
     if args.recordings is not None:
@@ -135,7 +136,7 @@ def main() -> int:
         scores = {name: run(f"{args.sweep} {name}", sweep(settings), cases, args)
                   for name, settings in SWEEPS[args.sweep].items()}  # fmt: skip
     else:
-        scores = {name: run(name, DIRECTIONS[name], cases, args) for name in args.only}
+        scores = {name: run(name, DIRECTIONS[name], cases, args) for name in only}
     columns = {name: quality_lines(clips, corpus_wer(truth)) for name, clips in scores.items()}
     print(markdown({RECORDINGS: quality_lines(truth, corpus_wer(truth)), **columns}, next(iter(columns))))
     if args.sweep:
@@ -152,12 +153,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", default="unison-nano", help="bundled name, folder or Hub id")
     parser.add_argument("--preset", default="nano", help="preset whose limits the scenes must keep")
     parser.add_argument("--clips", type=int, default=40, help="held-out scenes with speech and sound")
-    parser.add_argument(
-        "--only",
-        type=_directions,
-        default=tuple(d for d in DIRECTIONS if d not in VOICED),
-        help=f"of {', '.join(DIRECTIONS)}",
-    )
+    parser.add_argument("--only", type=_directions, help=f"of {', '.join(DIRECTIONS)}; all that the preset takes")
     parser.add_argument("--sweep", choices=SWEEPS, help="compare settings of generate instead of directions")
     parser.add_argument("--recordings", type=Path, help="folder of recordings; drive pictures by them instead")
     parser.add_argument("--device", default="auto")
