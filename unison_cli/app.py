@@ -21,7 +21,7 @@ from unison_cli.commands.replay import replay
 from unison_cli.commands.separate import separate
 from unison_cli.commands.train import train_app
 from unison_cli.commands.v2a import v2a
-from unison_cli.failures import ReportingGroup
+from unison_cli.failures import ReportingGroup, interrupts
 
 app = typer.Typer(
     name="unison",
@@ -63,6 +63,7 @@ app.add_typer(train_app, name="train")
 def main() -> None:
     """Entry point of the `unison` script."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that nothing half-written stays
+    interrupts.watch()
     app()
 
 

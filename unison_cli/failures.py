@@ -1,7 +1,9 @@
 """The one place that turns exceptions into one line on stderr and an exit code."""
 
+import signal
 import sys
 import traceback
+from types import FrameType
 from typing import Any
 
 import typer
@@ -12,6 +14,29 @@ from unison_core.errors import PartialFailure, UnisonError, UsageError
 
 FAILED, WRONG_USAGE, SOME_FAILED, INTERRUPTED = 1, 2, 3, 130
 DEBUG = "debug"
+
+
+class Interrupts:
+    """Remembers Ctrl-C: a library interrupted in the middle of an import may raise an error of its own instead."""
+
+    def __init__(self) -> None:
+        self.came = False
+
+    def watch(self) -> None:
+        """Listen to SIGINT, unless whoever started the program had it ignored."""
+        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+            signal.signal(signal.SIGINT, self._interrupt)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self.came = True
+        raise KeyboardInterrupt
+
+    def explain(self, error: BaseException) -> bool:
+        """Whether a failure is Ctrl-C's doing; a batch that went on and reports its rows is not."""
+        return self.came and not isinstance(error, PartialFailure)
+
+
+interrupts = Interrupts()
 
 
 def remember_debug(ctx: typer.Context, wanted: bool) -> bool:
@@ -28,15 +53,21 @@ class ReportingGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, typer.Abort) as error:
-            print_error("interrupted; nothing half-written was left under a final name")
-            raise typer.Exit(INTERRUPTED) from error
+            raise _interrupted() from error
         except Exception as error:
             if isinstance(error, BrokenPipeError) or hasattr(error, "exit_code"):
                 raise  # Typer's own exceptions and a closed pipe are Typer's to handle
+            if interrupts.explain(error):
+                raise _interrupted() from error
             if ctx.find_root().ensure_object(dict).get(DEBUG):
                 traceback.print_exc(file=sys.stderr)
             print_error(message(error))
             raise typer.Exit(exit_code(error)) from error
+
+
+def _interrupted() -> typer.Exit:
+    print_error("interrupted; nothing half-written was left under a final name")
+    return typer.Exit(INTERRUPTED)
 
 
 def exit_code(error: BaseException) -> int:

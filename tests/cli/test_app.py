@@ -83,3 +83,38 @@ def test_doctor_names_a_mismatch():
     assert torch_mismatch("2.11.0", "2.11.0") is None
     assert "does not fit" in torch_mismatch("2.14.0", "2.11.0")
     assert "CPU-only" in torch_mismatch("2.12.0+cpu", "2.11.0")
+
+
+INTERRUPTED_IMPORT = """
+import os, signal, typer
+from unison_cli.failures import ReportingGroup, interrupts
+
+app = typer.Typer(cls=ReportingGroup)
+
+@app.callback()
+def root(): ...
+
+@app.command()
+def load():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt as error:
+        raise TypeError("expected a message argument") from error
+
+interrupts.watch()
+app(["load"])
+"""
+
+
+def test_ctrl_c_that_a_library_turned_into_an_error_of_its_own_is_an_interruption():
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True)
+    assert done.returncode == 130
+    assert done.stderr.splitlines() == ["error: interrupted; nothing half-written was left under a final name"]
+
+
+def test_a_program_started_with_ctrl_c_ignored_keeps_ignoring_it(monkeypatch):
+    import signal
+
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_IGN)
+    monkeypatch.setattr(signal, "signal", lambda *_: pytest.fail("a handler was installed"))
+    failures.Interrupts().watch()
