@@ -45,6 +45,7 @@ LONG = "a very long sentence that goes on and on " * 6
         (["--prompts", "half.jsonl"], "line 1: no complete JSON"),
         (["--prompts", "empty.jsonl"], "it has no rows"),
         (["--prompts", "escape.jsonl"], "no plain folder name"),
+        (["--prompts", "half.jsonl", "--dry-run"], "--dry-run plans one clip, not a --prompts file"),
         (["-t", "!!! ..."], "holds no word that can be spoken"),
         (["-c", "a red drum and a blue bell " * 30], "tokens longer than the 64 that tiny reads"),
     ],

@@ -3,6 +3,7 @@
 from unison_cli import options
 from unison_cli.clips import clip_request, make_clips, tell_plan
 from unison_cli.output import Output
+from unison_core.errors import UsageError
 
 
 def generate(
@@ -65,6 +66,8 @@ def generate(
         gates=gates, memory=memory, parallel=parallel, compile=compile, fp8=fp8, loras=tuple(lora or ()),
     )  # fmt: skip
     output = Output(json=json, quiet=quiet, debug=debug)
+    if dry_run and prompts is not None:
+        raise UsageError("--dry-run plans one clip, not a --prompts file: give --caption or --transcript instead")
     if dry_run:
         tell_plan(request, run, output)
     else:
