@@ -43,3 +43,12 @@ def failed(
 )
 def test_faults_are_found(tiny_preset, fault, names):
     assert failed(tiny_preset, **fault) == names
+
+
+def test_a_small_reduction_is_told_with_its_figure(tiny_preset):
+    spec = complete(GenerateRequest(caption="x", transcript="Hello", duration_s=2.0), tiny_preset)
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, 2 * RATE)
+    mixed = mix_stems({SPEECH: np.append(noise[1:], 0.503), SFX: np.append(noise[1:], 0.5)}, RATE, spec.mix)
+    checks = check_outputs(spec, np.zeros((50, 8, 8, 3), np.uint8), FPS, mixed, RATE)
+    message = next(check.message for check in checks if check.name == "peak_reduction_db")
+    assert message == "peaks passed full scale: stems and mix were lowered by 0.027 dB"

@@ -77,9 +77,9 @@ def _loudness(spec: ClipSpec, mixed: Mixed, rate_hz: int) -> list[Check]:
 def _clipping(mixed: Mixed) -> Check:
     passed = mixed.reduction_db == 0
     message = "no peak over full scale" if passed else (
-        f"peaks passed full scale: stems and mix were lowered by {mixed.reduction_db:.1f} dB"
+        f"peaks passed full scale: stems and mix were lowered by {mixed.reduction_db:.2g} dB"
         if not mixed.kept
-        else f"peaks passed full scale: the generated stem gave way by up to {mixed.reduction_db:.1f} dB"
+        else f"peaks passed full scale: the generated stem gave way by up to {mixed.reduction_db:.2g} dB"
     )  # fmt: skip
     return Check(name="peak_reduction_db", value=round(mixed.reduction_db, 3), passed=passed, message=message)
 
