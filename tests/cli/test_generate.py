@@ -97,6 +97,14 @@ def test_quiet_is_quiet_and_warnings_are_warnings(generate, tmp_path):
     assert generate("-c", "x", "--out", "q", "--quiet", "--sfx-gain", "-60").stderr == ""
 
 
+@pytest.mark.parametrize("units", [False, True])
+def test_bf16_without_units_for_it_is_warned_of(generate, monkeypatch, units):
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx512_bf16": units})
+    result = generate("-c", "x", "--duration", "1", "--steps", 1, "--precision", "bf16", "--out", "o")
+    assert result.exit_code == 0, result.stderr
+    assert ("no units for bf16" in result.stderr) is not units
+
+
 def test_interrupt_leaves_nothing(generate, monkeypatch, tmp_path):
     def interrupt(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt

@@ -49,6 +49,11 @@ def has_fast_bf16(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
+def emulates(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether a processor computes bf16 in software: a short clip took over a hundred times float32's time."""
+    return device.type == "cpu" and dtype == torch.bfloat16 and not has_fast_bf16(device)
+
+
 def device_name(device: torch.device) -> str:
     """What the device is sold as."""
     if device.type == "cuda":

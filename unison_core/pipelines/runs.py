@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from unison_core.errors import PartialFailure, UnisonError, UsageError
 from unison_core.pipelines.batch import Item, check_rows, run_batch
-from unison_core.pipelines.device import choose_device, choose_precision
+from unison_core.pipelines.device import choose_device, choose_precision, emulates
 from unison_core.pipelines.generation import check_free, check_writable
 from unison_core.pipelines.naming import slug, timed_name
 from unison_core.pipelines.processes import World, world
@@ -141,6 +141,8 @@ def _ready(source: ModelFolder, run: Run, folder: Path, spec: ClipSpec, watcher:
     adapters = [parse_adapter(text) for text in run.loras]
     device = choose_device(world().device(run.device))
     dtype = choose_precision(run.precision, device)
+    if emulates(device, dtype):
+        watcher.info("warning: this processor has no units for bf16 and is far slower in it: use --precision fp32")
     from unison_core.pipelines.captions import check_captions
     from unison_core.pipelines.loading import check_model
     from unison_core.pipelines.planning import plan_for
