@@ -80,6 +80,19 @@ def test_what_does_not_fit_is_refused(small: SeparatorConfig, tmp_path: Path) ->
         load_public(path, small)
 
 
+def test_code_in_a_checkpoint_is_refused_and_never_run(small: SeparatorConfig, tmp_path: Path) -> None:
+    class Code:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "ran",)
+
+    path = tmp_path / "vocals.ckpt"
+    torch.save({"layer": Code()}, path)
+    with pytest.raises(UnisonError, match="holds more than tensors: nothing else is read") as refused:
+        load_public(path, small)
+    assert "weights_only" not in str(refused.value)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_the_public_size() -> None:
     """228.2 M parameters, as the public file holds."""
     model = plain_separator(load_separator_preset("vocals"))

@@ -9,6 +9,7 @@ The package has since put a linear transformer first in every layer (absent here
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from bs_roformer.mel_band_roformer import MelBandRoformer
@@ -61,6 +62,8 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
         for wrapper in ("state_dict", "model"):
             state = state.get(wrapper, state)
         return dict(state)
+    except UnpicklingError as error:  # its own words tell how to let the file run its code
+        raise UnisonError(f"{path} is damaged or holds more than tensors: nothing else is read from it") from error
     except Exception as error:  # both libraries fail in many ways on a damaged file
         cause = " ".join(str(error).split())[:200]
         raise UnisonError(f"{path} is no checkpoint that can be read ({cause}): download it again") from error

@@ -113,5 +113,7 @@ def _open_pickle(file: Path) -> dict[str, LazyTensor]:
 
 def damaged(file: Path, error: Exception) -> UnisonError:
     """What to tell of a file that cannot be read."""
+    if isinstance(error, pickle.UnpicklingError):  # its own words tell how to let the file run its code
+        return UnisonError(f"{file} is damaged or holds more than tensors: nothing else is read from it")
     cause = " ".join(str(error).split())[:200]
     return UnisonError(f"{file} is damaged or cut short ({cause}): download or save the model again")
