@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from quality import score_all
+from quality import names_of, score_all
 
 from unison_core.config import from_mapping, load_preset, override, read_yaml
 from unison_core.diffusion.generate_latents import SamplerSettings, generate_latents
@@ -130,7 +130,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change of the configuration")
     parser.add_argument("--minutes", type=float, help="training time of a row, where not the configuration's")
     parser.add_argument("--group", choices=sorted({v.group for v in variants()}), help="rows of one table")
-    parser.add_argument("--rows", type=_rows, help="names of rows, comma-separated")
+    parser.add_argument("--rows", type=names_of("row", (v.name for v in variants())), help="names, comma-separated")
     parser.add_argument("--clips", type=int, default=40, help="held-out prompts")
     parser.add_argument("--steps", type=int, help="sampling steps, where not the preset's")
     parser.add_argument("--device", default="auto")
@@ -138,13 +138,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="processes that score")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     return parser.parse_args()
-
-
-def _rows(text: str) -> tuple[str, ...]:
-    names, known = tuple(text.split(",")), {v.name for v in variants()}
-    if unknown := [name for name in names if name not in known]:
-        raise argparse.ArgumentTypeError(f"no row {unknown[0]!r}; there are: {', '.join(sorted(known))}")
-    return names
 
 
 def train(variant: Variant, base: Mapping[str, Any], args: argparse.Namespace) -> Path:

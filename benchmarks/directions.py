@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from quality import RECORDINGS, pipeline, read_clip, recordings, score_all
+from quality import RECORDINGS, names_of, pipeline, read_clip, recordings, score_all
 
 from unison_core.config import load_preset
 from unison_core.corpus.sample import realise
@@ -153,7 +153,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", default="unison-nano", help="bundled name, folder or Hub id")
     parser.add_argument("--preset", default="nano", help="preset whose limits the scenes must keep")
     parser.add_argument("--clips", type=int, default=40, help="held-out scenes with speech and sound")
-    parser.add_argument("--only", type=_directions, help=f"of {', '.join(DIRECTIONS)}; all that the preset takes")
+    parser.add_argument("--only", type=names_of("direction", DIRECTIONS),
+                        help=f"of {', '.join(DIRECTIONS)}; all that the preset takes")  # fmt: skip
     parser.add_argument("--sweep", choices=SWEEPS, help="compare settings of generate instead of directions")
     parser.add_argument("--recordings", type=Path, help="folder of recordings; drive pictures by them instead")
     parser.add_argument("--device", default="auto")
@@ -162,12 +163,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="processes that score")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads that generate")
     return parser.parse_args()
-
-
-def _directions(text: str) -> tuple[str, ...]:
-    if unknown := [name for name in text.split(",") if name not in DIRECTIONS]:
-        raise argparse.ArgumentTypeError(f"no direction {unknown[0]!r}; there are: {', '.join(DIRECTIONS)}")
-    return tuple(name for name in DIRECTIONS if name in text.split(","))
 
 
 def _words(case: Case) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -84,7 +84,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--preset", default="nano", help="preset whose limits the prompts must keep")
     parser.add_argument("--clips", type=int, default=60, help="prompts with speech and sound")
     parser.add_argument("--quiet", type=int, default=10, help="prompts without speech, and as many without sound")
-    parser.add_argument("--columns", type=_columns, default=COLUMNS, help=f"comma-separated, of {', '.join(COLUMNS)}")
+    parser.add_argument("--columns", type=names_of("column", COLUMNS), default=COLUMNS,
+                        help=f"comma-separated, of {', '.join(COLUMNS)}")  # fmt: skip
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--steps", type=int, help="sampling steps, where not the preset's")
@@ -93,11 +94,17 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _columns(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(","))
-    if unknown := [name for name in names if name not in COLUMNS]:
-        raise argparse.ArgumentTypeError(f"no column {unknown[0]!r}; there are: {', '.join(COLUMNS)}")
-    return tuple(name for name in COLUMNS if name in names)
+def names_of(what: str, known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
+    """Type of an argument: comma-separated names, each a `what` of those known; they come in the order of those."""
+
+    def names(text: str) -> tuple[str, ...]:
+        asked = text.split(",")
+        if unknown := [name for name in asked if name not in all_known]:
+            raise argparse.ArgumentTypeError(f"no {what} {unknown[0]!r}; there are: {', '.join(all_known)}")
+        return tuple(name for name in all_known if name in asked)
+
+    all_known = tuple(known)
+    return names
 
 
 def recordings(prompts: list[HeldOut], args: argparse.Namespace) -> Iterator[Clip]:
