@@ -5,12 +5,10 @@ two spectra at once and does not for four (measured on an H100: -33 dB of noise'
 depended on the batch.
 """
 
-from functools import wraps
-
 import torch
 from bs_roformer.mel_band_roformer import MelBandRoformer
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def keep_ends_real(model: MelBandRoformer) -> None:
@@ -21,14 +19,9 @@ def keep_ends_real(model: MelBandRoformer) -> None:
     factors[ends, 1] = 0.0
     for estimator in model.mask_estimators:
         estimator.register_buffer("ends", rearrange(factors, "f c -> (f c)"), persistent=False)
-        estimator.forward = _real_at_ends(estimator)  # type: ignore[method-assign]
+        estimator.register_forward_hook(_real_at_ends)
 
 
-def _real_at_ends(estimator: torch.nn.Module):  # type: ignore[no-untyped-def]
-    forward = estimator.forward
-
-    @wraps(forward)
-    def masked(x: Tensor) -> Tensor:
-        return forward(x) * estimator.ends  # type: ignore[no-any-return, operator]
-
-    return masked
+def _real_at_ends(estimator: nn.Module, _: tuple[Tensor, ...], masks: Tensor) -> Tensor:
+    ends: Tensor = estimator.ends  # type: ignore[assignment]
+    return masks * ends

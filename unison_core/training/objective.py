@@ -74,7 +74,8 @@ class LatentBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class Losses:
-    """Losses `(B,)` by stream: `weighted` adds up to the objective, `plain` is the flow-matching error.
+    """Losses `(B,)` by stream: `weighted` adds up to the objective, `plain` is the flow-matching error, with its
+    emphasis but without weights.
 
     Attributes:
         sigmas: the noise level each plain loss was measured at, `(B,)`.
