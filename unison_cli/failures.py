@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from unison_cli.output import print_error
-from unison_core.errors import PartialFailure, UnisonError, UsageError
+from unison_core.errors import PartialFailure, UnisonError, UsageError, one_line
 
 FAILED, WRONG_USAGE, SOME_FAILED, INTERRUPTED = 1, 2, 3, 130
 DEBUG = "debug"
@@ -79,7 +79,7 @@ def exit_code(error: BaseException) -> int:
 
 def message(error: BaseException) -> str:
     """One line about an exception: our own as they are, others with their kind and what to do."""
-    text = " ".join(str(error).split())
+    text = one_line(error, None)
     if isinstance(error, UnisonError):
         return text
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

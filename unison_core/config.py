@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from unison_core.errors import UsageError
+from unison_core.errors import UsageError, one_line
 from unison_core.timing import Timing
 
 T = TypeVar("T")
@@ -345,7 +345,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+        raise UsageError(f"cannot read {path}: {one_line(error, None)}") from error
     if not isinstance(data, dict):
         raise UsageError(f"{path} does not hold a mapping")
     return data

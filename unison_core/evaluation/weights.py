@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unison_core.errors import UnisonError
+from unison_core.errors import UnisonError, one_line
 from unison_core.evaluation.feature import Weights
 
 
@@ -112,7 +112,7 @@ def load_state(
         state = state.get("state_dict", state)
         network.load_state_dict(rename(state) if rename else state)
     except Exception as error:  # whatever a damaged file leads to
-        raise UnisonError(f"weights {file.name} cannot be loaded: {' '.join(str(error).split())[:200]}") from error
+        raise UnisonError(f"weights {file.name} cannot be loaded: {one_line(error)}") from error
 
 
 def on_device(network: Any, device: torch.device) -> Any:

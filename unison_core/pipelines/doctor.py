@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from unison_core.errors import UnisonError
+from unison_core.errors import UnisonError, one_line
 
 OK, MISSING, BROKEN = "ok", "missing", "broken"
 NEEDED = ("torch", "torchaudio", "diffusers", "transformers", "safetensors", "soundfile", "pyloudnorm", "einops",
@@ -74,7 +74,7 @@ def _module(name: str) -> Finding:
         importlib.import_module(name)
         return Finding(name=name, state=OK, text=importlib.metadata.version(name))
     except Exception as error:  # a broken torchaudio breaks others with exceptions of its own
-        return Finding(name=name, state=BROKEN, text=f"does not import: {' '.join(str(error).split())[:200]}")
+        return Finding(name=name, state=BROKEN, text=f"does not import: {one_line(error)}")
 
 
 def _optional(module: str, distribution: str, purpose: str) -> Finding:
@@ -82,7 +82,7 @@ def _optional(module: str, distribution: str, purpose: str) -> Finding:
         importlib.import_module(module)
         return Finding(name=distribution, state=OK, text=importlib.metadata.version(distribution))
     except Exception as error:
-        return Finding(name=distribution, state=MISSING, text=f"{purpose} ({' '.join(str(error).split())[:120]})")
+        return Finding(name=distribution, state=MISSING, text=f"{purpose} ({one_line(error, 120)})")
 
 
 def _torch_pair() -> Finding:
@@ -140,4 +140,4 @@ def _tried(name: str, describe: Callable[[], str]) -> Finding:
     try:
         return Finding(name=name, state=OK, text=describe())
     except (UnisonError, OSError, RuntimeError) as error:
-        return Finding(name=name, state=BROKEN, text=" ".join(str(error).split())[:200])
+        return Finding(name=name, state=BROKEN, text=one_line(error))

@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from unison_core.errors import UsageError
+from unison_core.errors import UsageError, one_line
 from unison_core.pipelines.separation_items import AUDIO_SUFFIXES, VIDEO_SUFFIXES, walk_media
 from unison_core.preparation.subtitles import Segment, parse_subtitles
 
@@ -143,7 +143,7 @@ def _from_row(row: Mapping[str, Any], folder: Path, name: str, where: str) -> So
             end_s=None if row.get("end_s") is None else float(row["end_s"]),
         )  # fmt: skip
     except (TypeError, ValueError, KeyError, IndexError) as error:
-        raise UsageError(f"{where}: {' '.join(str(error).split()) or type(error).__name__}") from error
+        raise UsageError(f"{where}: {one_line(error, None) or type(error).__name__}") from error
     if not any((source.video, source.audio, source.speech, source.sfx)):
         raise UsageError(f"{where} names no media: it has none of {', '.join(FILE_KEYS)}")
     return source

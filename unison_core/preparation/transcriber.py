@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from unison_core.errors import UnisonError, UsageError
+from unison_core.errors import UnisonError, UsageError, one_line
 from unison_core.preparation.ready import Transcribe
 from unison_core.weights.resolve import resolve_public
 
@@ -37,7 +37,7 @@ def _transformers(name: str, device: torch.device, offline: bool) -> Transcribe:
     try:
         reader: Any = pipeline("automatic-speech-recognition", model=str(folder), device=device, dtype=dtype)
     except (OSError, ValueError, KeyError) as error:
-        raise UsageError(f"transcriber {name!r} cannot be loaded: {' '.join(str(error).split())[:200]}") from error
+        raise UsageError(f"transcriber {name!r} cannot be loaded: {one_line(error)}") from error
     rate = int(reader.feature_extractor.sampling_rate)
 
     def read(speech: np.ndarray, rate_hz: int) -> str:

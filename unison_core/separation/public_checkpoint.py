@@ -9,13 +9,12 @@ The package has since put a linear transformer first in every layer (absent here
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 from bs_roformer.mel_band_roformer import MelBandRoformer
 from torch import Tensor
 
-from unison_core.errors import UnisonError
+from unison_core.errors import UnisonError, one_line
 from unison_core.separation.config import SeparatorConfig
 from unison_core.separation.mel_roformer import fuse, plain_separator
 
@@ -46,7 +45,7 @@ def load_public(path: Path, config: SeparatorConfig) -> MelBandRoformer:
     try:
         model.load_state_dict(state, strict=True)
     except RuntimeError as error:
-        cause = " ".join(str(error).split())[:300]
+        cause = one_line(error, 300)
         raise UnisonError(f"{path} does not fit the configuration {config.name!r}: {cause}") from error
     return fuse(model).eval()
 
@@ -62,8 +61,6 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
         for wrapper in ("state_dict", "model"):
             state = state.get(wrapper, state)
         return dict(state)
-    except UnpicklingError as error:  # its own words tell how to let the file run its code
-        raise UnisonError(f"{path} is damaged or holds more than tensors: nothing else is read from it") from error
     except Exception as error:  # both libraries fail in many ways on a damaged file
-        cause = " ".join(str(error).split())[:200]
+        cause = one_line(error)
         raise UnisonError(f"{path} is no checkpoint that can be read ({cause}): download it again") from error

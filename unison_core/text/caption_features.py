@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unison_core.errors import UnisonError, UsageError
+from unison_core.errors import UnisonError, UsageError, one_line
 from unison_core.types import CaptionFeatures
 from unison_core.weights.host_weights import HostWeights
 
@@ -173,7 +173,7 @@ def _load_strictly(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
             folder, dtype=dtype, output_loading_info=True, local_files_only=True, use_safetensors=True
         )
     except (OSError, ValueError, RuntimeError) as error:
-        raise UnisonError(f"caption encoder {folder} cannot be loaded: {' '.join(str(error).split())[:300]}") from error
+        raise UnisonError(f"caption encoder {folder} cannot be loaded: {one_line(error, 300)}") from error
     wrong = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]
     if wrong:
         raise UnisonError(f"caption encoder {folder} does not fit its config.json: {len(wrong)} tensors, {wrong[0]}")

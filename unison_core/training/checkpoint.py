@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import torch
 
-from unison_core.errors import UnisonError
+from unison_core.errors import UnisonError, one_line
 
 
 class Stateful(Protocol):
@@ -45,7 +45,6 @@ def load_checkpoint(path: Path, parts: Mapping[str, Stateful], generators: Mappi
         for name, generator in generators.items():
             generator.set_state(state["generators"][name])
     except Exception as error:  # torch.load fails in many ways on a damaged file
-        cause = " ".join(str(error).split())[:200]
         remedy = "it is damaged or of another configuration; move it away to start anew"
-        raise UnisonError(f"cannot resume from {path} ({cause}): {remedy}") from error
+        raise UnisonError(f"cannot resume from {path} ({one_line(error)}): {remedy}") from error
     return True

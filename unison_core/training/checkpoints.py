@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from unison_core.errors import UnisonError
+from unison_core.errors import UnisonError, one_line
 from unison_core.weights.checksums import sha256
 
 MANIFEST = "manifest.json"
@@ -138,7 +138,7 @@ class Checkpoints:
                 self._finish(partial, step, processes, figures or {})
             except (OSError, RuntimeError) as error:
                 shutil.rmtree(partial, ignore_errors=True)
-                cause = " ".join(str(error).split())[:200]
+                cause = one_line(error)
                 self._tell(f"warning: no checkpoint at step {step} ({cause}); the previous one stays")
                 return False
             self._prune()

@@ -17,7 +17,7 @@ from accelerate.utils import DistributedType, broadcast, broadcast_object_list, 
 from torch import Tensor
 
 from unison_core.config import Preset
-from unison_core.errors import UnisonError, UsageError
+from unison_core.errors import UnisonError, UsageError, one_line
 from unison_core.training.ahead import Ahead
 from unison_core.training.backward import Backward
 from unison_core.training.batching import BatchPlan, plan_batch
@@ -300,7 +300,7 @@ class FlowRun:
                 codecs = Path(self.config.codecs) if self.config.codecs else None
                 save_model(self.exported, self.preset, weights, codecs=codecs)
         except (OSError, RuntimeError) as error:
-            print(f"warning: {self.exported} was not written: {' '.join(str(error).split())[:200]}", file=sys.stderr)
+            print(f"warning: {self.exported} was not written: {one_line(error)}", file=sys.stderr)
             for partial in self.exported.glob(".*.partial"):
                 partial.unlink(missing_ok=True)
 
@@ -323,7 +323,7 @@ class FlowRun:
         except UnisonError as error:
             raise UnisonError(f"cannot resume from {found.folder}: {error}; use another `out` to start anew") from error
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
-            cause = " ".join(str(error).split())[:200]
+            cause = one_line(error)
             raise UnisonError(f"cannot resume from {found.folder} ({cause}): it is of another configuration") from error
         self._saved_step = self.clock.step
         self.log.rewind(self.clock.step)

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from unison_core.corpus.sample import CorpusItem
-from unison_core.errors import UnisonError
+from unison_core.errors import UnisonError, one_line
 from unison_core.evaluation.separation import si_sdr
 from unison_core.separation.config import load_separator_preset
 from unison_core.separation.inverse_stft import HostFreeISTFT
@@ -131,7 +131,7 @@ class SeparatorTask:
                 wave = torch.randn(self.config.batch, self.preset.window, device=self.accelerator.device)
                 self.accelerator.backward(self.objective(wave, wave)["loss"])
             except Exception as error:  # compilers fail in many ways, and training does not need one
-                print(f"training without compilation: {' '.join(str(error).split())[:200]}", file=sys.stderr)
+                print(f"training without compilation: {one_line(error)}", file=sys.stderr)
                 uncompile_parts(self.model)
             self.optimizer.zero_grad(set_to_none=True)
         clock.start()

@@ -6,7 +6,7 @@ from typing import BinaryIO, cast
 import fsspec
 import numpy as np
 
-from unison_core.errors import UnisonError, UsageError
+from unison_core.errors import UnisonError, UsageError, one_line
 from unison_core.training.latent_checks import check_listed
 
 INDEX = "index.npz"
@@ -96,4 +96,4 @@ class ShardFolder:
         except FileNotFoundError as error:
             raise UsageError(f"{self}: there is no {error}") from error
         except (OSError, ImportError) as error:
-            raise UnisonError(f"{self} cannot be read: {' '.join(str(error).split())[:200]}") from error
+            raise UnisonError(f"{self} cannot be read: {one_line(error)}") from error

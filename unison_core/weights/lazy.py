@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from unison_core.errors import UnisonError
+from unison_core.errors import UnisonError, one_line
 
 WRAPPERS = ("model", "generator", "state_dict")
 """Keys under which public `.pth` and `.pt` files keep their tensors."""
@@ -113,7 +113,5 @@ def _open_pickle(file: Path) -> dict[str, LazyTensor]:
 
 def damaged(file: Path, error: Exception) -> UnisonError:
     """What to tell of a file that cannot be read."""
-    if isinstance(error, pickle.UnpicklingError):  # its own words tell how to let the file run its code
-        return UnisonError(f"{file} is damaged or holds more than tensors: nothing else is read from it")
-    cause = " ".join(str(error).split())[:200]
+    cause = one_line(error)
     return UnisonError(f"{file} is damaged or cut short ({cause}): download or save the model again")

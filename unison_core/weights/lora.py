@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unison_core.errors import UnisonError, UsageError
+from unison_core.errors import UnisonError, UsageError, one_line
 from unison_core.weights.checksums import remembered_sha256
 
 if TYPE_CHECKING:  # a wrong request is told of before torch is imported
@@ -84,7 +84,7 @@ def _merge(model: nn.Module, adapter: Adapter) -> None:
             raise ValueError(f"the model has no {loaded.unexpected_keys[0]}")
     except Exception as error:  # peft and safetensors fail in many ways on a foreign or damaged file
         _restore(model)
-        cause = " ".join(str(error).split())[:200]
+        cause = one_line(error)
         raise UnisonError(f"the adapter {adapter.folder} does not fit the model: {cause}") from error
     for module in model.modules():
         if isinstance(module, LoraLayer):

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from unison_core.config import Preset, from_mapping, read_yaml
-from unison_core.errors import UnisonError, UsageError
+from unison_core.errors import UnisonError, UsageError, one_line
 from unison_core.weights.checksums import remembered_sha256
 
 BUNDLED = Path(__file__).parent.parent / "bundled"
@@ -203,5 +203,5 @@ def download(repo: str, revision: str | None, patterns: Sequence[str], *, offlin
         why = "it was never downloaded, and --offline forbids it" if offline else "the Hub cannot be reached"
         raise UnisonError(f"model {repo!r}: {why}") from error
     except (HfHubHTTPError, OSError) as error:
-        raise UnisonError(f"model {repo!r} could not be downloaded: {' '.join(str(error).split())}") from error
+        raise UnisonError(f"model {repo!r} could not be downloaded: {one_line(error, None)}") from error
     return Path(path), Path(path).name
