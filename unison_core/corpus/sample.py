@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unison_core.corpus.captions import caption
+from unison_core.corpus.captions import P_CLOTHES_OPEN, caption
 from unison_core.corpus.combinations import draw_colours, draw_sounds
 from unison_core.corpus.events import draw_events
 from unison_core.corpus.foley import sound_effects
@@ -83,7 +83,8 @@ def stage(seed: int, split: str, utterance: Utterance | None) -> Scene:
         ambience=str(ambience) if has_ambience else None,
         caption="",
     )
-    return replace(scene, caption=caption(scene, rng))
+    clothes = held_out or rng.uniform() >= P_CLOTHES_OPEN
+    return replace(scene, caption=caption(scene, rng, clothes=clothes))
 
 
 def sample_scenes(

@@ -26,7 +26,8 @@ class ForcingConfig:
     schedule: ProgressiveSchedule = field(default_factory=ProgressiveSchedule)
     video_sigma: SigmaDistribution = field(default_factory=SigmaDistribution)
     audio_sigma: SigmaDistribution = field(default_factory=SigmaDistribution)
-    """Used for independent draws; a tied draw uses `video_sigma`."""
+    """Used for independent draws, and where the picture is given, which leaves the sound nothing to be tied to; a tied
+    draw uses `video_sigma`."""
     p_untied_audio: float = 0.0
     """Probability that speech and effects get separate sigmas (the paper ties them)."""
 

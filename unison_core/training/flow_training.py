@@ -98,6 +98,8 @@ class FlowTrainingConfig:
     """Folder of checkpoints, log and exported weights."""
     init_from: str | None = None
     """Model folder to start from; parts that it lacks are initialised."""
+    init_without: tuple[str, ...] = ()
+    """Top-level modules that start anew whatever `init_from` holds, for example `nodes`."""
     codecs: str | None = None
     """Folder of codec weights that the exported model folder gets."""
     data: DataConfig
@@ -201,11 +203,12 @@ def build_model(config: FlowTrainingConfig, preset: Preset) -> Unison:
     """A model from `init_from` or from scratch, with frozen modules and, in stage 1, only the audio side trainable."""
     model = Unison(preset.model, preset.timing)
     if config.init_from:
-        load_model_state(model, Path(config.init_from), partial=True)
+        load_model_state(model, Path(config.init_from), partial=True, without=config.init_without)
     frozen = {*config.freeze, *(("video", "nodes", "sigma") if config.stage == "audio" else ())}
+    for field_name, names in (("freeze", frozen), ("init_without", config.init_without)):
+        if unknown := sorted(name for name in names if getattr(model, name, None) is None):
+            raise UnisonError(f"{field_name} names {unknown[0]!r}, which the model does not have")
     for name in frozen:
-        if getattr(model, name, None) is None:
-            raise UnisonError(f"freeze names {name!r}, which the model does not have")
         getattr(model, name).requires_grad_(False)
     if config.lora:
         add_adapter(model, config.lora)

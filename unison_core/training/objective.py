@@ -15,6 +15,7 @@ from torch import Tensor
 
 from unison_core.diffusion.flow import interpolate, velocity
 from unison_core.diffusion.forcing import ForcingConfig, draw_sigmas, forcing_weights
+from unison_core.diffusion.progressive import Phase
 from unison_core.model.unison import Unison
 from unison_core.tasks import ANCHORS, TASKS, Task
 from unison_core.training.emphasis import Emphasis
@@ -181,13 +182,13 @@ def draw_noise(batch: LatentBatch, config: ObjectiveConfig, *, progress: float, 
     streams = tuple(batch.latents)
     count = len(batch.text)
     tasks = assign_tasks(config.tasks, count, generator, streams, config.task_weights, batch.static)
-    draw = draw_sigmas(config.forcing, config.forcing.schedule.at(progress), count, generator)
-    sigma = {s: torch.where(tasks.given[s], 0.0, draw.of(s)) for s in streams}
+    phase = config.forcing.schedule.at(progress)
+    sigma = _sigmas(config.forcing, phase, tasks, generator)
     levels = {s: _spread(sigma[s], x, tasks.first_frame) if s == VIDEO else sigma[s] for s, x in batch.latents.items()}
     eps = {
         s: torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype) for s, x in batch.latents.items()
     }
-    factors = _factors(sigma, tasks, config.forcing.guidance_strength if draw.reweight else 0.0)
+    factors = _factors(sigma, tasks, config.forcing.guidance_strength if phase.reweight else 0.0)
     return Noised(
         noisy={s: interpolate(x, eps[s], levels[s]) for s, x in batch.latents.items()},
         levels=levels,
@@ -275,6 +276,17 @@ def _is_given(task: Task, stream: str) -> bool:
     if len(stems) == 1:
         raise ValueError(f"task {task.name} gives {min(stems)} alone, which a model of the mix cannot take")
     return bool(stems)
+
+
+def _sigmas(forcing: ForcingConfig, phase: Phase, tasks: Assignment, generator: torch.Generator) -> dict[str, Tensor]:
+    """Noise levels `(B,)` by stream: 0 where given; sound to a given picture is drawn from its own distribution."""
+    count = len(tasks.choice)
+    draw = draw_sigmas(forcing, phase, count, generator)
+    apart = forcing.audio_sigma.draw(count, generator)
+    pictured = tasks.given.get(VIDEO, torch.zeros(count, dtype=torch.bool, device=generator.device))
+    return {
+        s: torch.where(given, 0.0, torch.where(pictured, apart, draw.of(s))) for s, given in tasks.given.items()
+    }
 
 
 def _factors(sigma: Mapping[str, Tensor], tasks: Assignment, strength: float) -> dict[str, Tensor]:

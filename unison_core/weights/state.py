@@ -9,33 +9,34 @@ from unison_core.errors import UnisonError
 from unison_core.weights.tensors import check_keys, read_shards, shapes
 
 
-def load_model_state(model: nn.Module, folder: Path, *, partial: bool = False, stem: str = "model") -> list[str]:
+def load_model_state(
+    model: nn.Module, folder: Path, *, partial: bool = False, without: tuple[str, ...] = (), stem: str = "model"
+) -> list[str]:
     """Copy the tensors that `folder` holds into `model`, in the model's own precision and place.
 
     Args:
         model: built from the preset that the tensors were saved with.
         folder: a model folder.
         partial: let the folder lack tensors (a stage that adds modules); shapes and names must still fit.
+        without: top-level modules that stay as they are, whatever the folder holds of them.
         stem: which files, `model*.safetensors` by default.
 
     Returns:
-        Names of the tensors that the folder lacks; empty unless `partial`.
+        Names of the tensors that were not loaded; empty unless `partial` or `without`.
 
     Raises:
         UnisonError: a file is missing or damaged, or names or shapes do not fit.
     """
-    found = shapes(folder, stem)
-    wanted = model.state_dict().keys()
-    missing = sorted(wanted - found.keys())
-    if partial and missing:
-        if not wanted & found.keys():
-            raise UnisonError(f"{folder} holds none of the tensors that the model needs, such as {missing[0]}")
-        own = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
-        found |= {key: own[key] for key in missing}
-    check_keys(model, found, folder)
+    own = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
+    passed_over = {key for key in own if key.split(".")[0] in without}
+    found = {key: shape for key, shape in shapes(folder, stem).items() if key.split(".")[0] not in without}
+    missing = sorted(own.keys() - found.keys())
+    if partial and missing and not own.keys() & found.keys():
+        raise UnisonError(f"{folder} holds none of the tensors that the model needs, such as {missing[0]}")
+    check_keys(model, found | {key: own[key] for key in (missing if partial else passed_over)}, folder)
     with torch.no_grad():
         for shard in read_shards(folder, stem):
-            model.load_state_dict(shard, strict=False)
+            model.load_state_dict({key: x for key, x in shard.items() if key in found}, strict=False)
     return missing
 
 
