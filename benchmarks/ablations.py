@@ -1,16 +1,17 @@
 """Trains and scores small variants of the papers' ablations, and prints them beside what the papers say.
 
-    unison prepare --codecs runs/nano/codecs --out runs/ablations/latents --count 20000 --with-mix
+    unison prepare --codecs unison_core/bundled/unison-nano --out runs/ablations/latents --count 20000 --with-mix
     python benchmarks/ablations.py --out runs/ablations                       # every row, minutes of a GPU each
     python benchmarks/ablations.py --out runs/ablations --group unison-3      # the rows of one table
     python benchmarks/ablations.py --out runs/ablations --rows "and cross tasks,and SyncCFG"
     python benchmarks/ablations.py --out runs/ablations --minutes 3 --clips 20 --set optimizer.lr=4e-4
 
 Rows (`ablations.yaml`) share seed, data, prompts and time (`examples/configs/ablations.yaml`) and differ in what they
-are named for. Since one row has no separate stems, words, lips and synchrony are measured on the mix in all rows;
-sounds are named in the effects stem. The papers' measures (LSE-C, DS, PQ, VA, Sync-C) need learned models and real
-faces: their figures stand beside ours for the order of the rows, not for their values. Stopped runs continue. Needs
-the extras corpus and eval, and flite.
+are named for. Both branches start from the bundled weights and the nodes between them from nothing, as in the papers'
+stage 2; rows of Unison's Table 2 train the audio branch anew too. Since one row has no separate stems, words, lips and
+synchrony are measured on the mix in all rows; sounds are named in the effects stem. The papers' measures (LSE-C, DS,
+PQ, VA, Sync-C) need learned models and real faces: their figures stand beside ours for the order of the rows, not for
+their values. Stopped runs continue. Needs the extras corpus and eval, and flite.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """What a user would write for a scene: one of some ninety sentence skeletons, filled with synonyms.
 
-Always named: glasses that are worn, the action with its thing, the ambience, whether the person speaks and with which of
-the four voices. Often: background (85%), hair (85%), framing (35%), skin (35%); the garment and its colour too, but in a
-fifth of the captions of training, so that a short caption is nothing new.
+Always named: glasses that are worn, the action with its thing, the ambience, whether the person speaks and with which
+of the four voices. Often: background (85%), hair (85%), framing (35%), skin (35%); the garment and its colour always,
+but for a fifth of the captions of training, so that a short caption is nothing new.
 """
 
 import re
