@@ -4,10 +4,12 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from unison_core.corpus.captions import _base, caption
-from unison_core.corpus.sample import stage
-from unison_core.corpus.scene import ACTIONS, AMBIENCES, Scene
+from unison_core.corpus.captions import P_CLOTHES_OPEN, _base, caption
+from unison_core.corpus.sample import STYLES, stage
+from unison_core.corpus.scene import ACTIONS, AMBIENCES, CLOTHES, GARMENTS, Scene
+from unison_core.corpus.speech import RATE_HZ, Utterance
 
 SPEAKING = re.compile(r"\b(talk|speak|say|explain|tell|remark|sentence)", re.I)
 SILENT = re.compile(r"\b(silen|says nothing|not speak|not say|quiet|without)", re.I)
@@ -18,6 +20,7 @@ THINGS = {
     "rain": "rain", "waves": "wave|sea", "wind": r"wind\b", "engine": "engine|motor", "fire": "fire|flame",
     "birds": "bird",
 }  # fmt: skip
+CLOTHED = re.compile(r"\b(coat|sweater|pullover|jumper|shirt|jacket|wear(s|ing)|dressed)\b")
 VOICES = {"slt": "woman|lady", "rms": r"\bman|gentleman", "awb": "Scottish", "kal16": "robot|mechanical"}
 
 
@@ -66,10 +69,46 @@ def test_what_is_absent_is_not_named():
         assert s.voice in ("awb", "kal16") or not re.search("Scottish|robot|mechanical", text), text
 
 
-def test_sentences_are_tidy():
+@pytest.mark.parametrize("style", sorted(STYLES[True] | STYLES[False]))
+@pytest.mark.parametrize("glasses", [True, False])
+def test_clothes_may_be_left_open(style, glasses):
+    """The same words whatever the person wears, glasses apart."""
+    for seed, s in enumerate(cases(np.random.default_rng(4), 100)):
+        s = replace(s, look=replace(s.look, hair_style=style, glasses=glasses))
+        texts = {
+            caption(replace(s, look=replace(s.look, garment=garment, clothes=colour)), np.random.default_rng(seed),
+                    clothes=False)
+            for garment, colour in zip(GARMENTS, CLOTHES, strict=False)
+        }  # fmt: skip
+        text = texts.pop()
+        assert not texts
+        assert not CLOTHED.search(text), text
+        assert bool(re.search("glasses|spectacles", text)) == glasses, text
+
+
+def test_training_leaves_clothes_open_in_a_fifth_of_its_captions():
+    wave = np.zeros(RATE_HZ, np.float32)
+    said = [None, *(Utterance(text="We start now.", voice=voice, wave=wave, phones=()) for voice in VOICES)]
+    train, held_out = (
+        [bool(CLOTHED.search(stage(seed, split, said[seed % 5]).caption)) for seed in range(800)]
+        for split in ("train", "held_out")
+    )
+    assert 1 - np.mean(train) == pytest.approx(P_CLOTHES_OPEN, abs=0.04)
+    assert all(held_out)
+
+
+def test_commas_around_what_a_person_looks_like_come_in_pairs():
+    """A verb may follow at once."""
+    lists = {name: entries for name, entries in _base().lists.items() if name.startswith(("look_", "person_"))}
+    assert len(lists) == 9
+    assert not [entry for entries in lists.values() for entry in entries if entry.count(",") % 2]
+
+
+@pytest.mark.parametrize("clothes", [True, False])
+def test_sentences_are_tidy(clothes):
     rng = np.random.default_rng(2)
     for s in cases(rng, 800):
-        text = caption(s, rng)
+        text = caption(s, rng, clothes=clothes)
         assert re.fullmatch(r"[A-Z][A-Za-z' ,.;:-]+\.", text), text
         assert not re.search(r"  | [,.;:]|[,.;:]{2}|, [A-Z](?!cott)|\. [a-z]|\b[Aa] [aeio]|\b(\w+) \1\b", text), text
 

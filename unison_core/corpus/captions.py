@@ -20,7 +20,7 @@ P_CLOTHES_OPEN = 0.2
 
 
 def caption(scene: Scene, rng: np.random.Generator, *, clothes: bool = True) -> str:
-    """Describe `scene` (its own `caption` is not read), 4 to 45 words, with or without its clothes."""
+    """Describe `scene` (its own `caption` is not read), 3 to 45 words, with or without its clothes."""
     grammar = _bind(scene, rng, clothes)
     present = [scene.voice and "speech", scene.action and "action", scene.ambience and "ambience"]
     kind = "_".join(name for name in present if name) or "nothing"
