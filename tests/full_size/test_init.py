@@ -192,7 +192,7 @@ def test_from_scratch_needs_no_source_and_follows_the_seed(preset, tmp_path: Pat
 def test_training_starts_from_the_folder(small_5b: Path, preset) -> None:
     from types import SimpleNamespace
 
-    config = SimpleNamespace(init_from=str(small_5b), freeze=("video",), stage="joint", lora=None)
+    config = SimpleNamespace(init_from=str(small_5b), init_without=(), freeze=("video",), stage="joint", lora=None)
     model = build_model(config, preset)  # type: ignore[arg-type]
     assert torch.equal(model.video.proj_out.weight, read_tensors(small_5b)["video.proj_out.weight"])
     assert not model.video.proj_out.weight.requires_grad

@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 from unison_core.errors import UnisonError
 from unison_core.training.checkpoints import Checkpoints
 from unison_core.training.flow_run import FlowRun
-from unison_core.training.flow_training import train_flow
+from unison_core.training.flow_training import build_model, train_flow
+from unison_core.weights.tensors import read_tensors
 
 TIMES = ("elapsed_s", "left_s", "clips_per_s", "data_wait", "memory_gb")
 
@@ -166,3 +167,25 @@ def test_samples_are_clips_with_scores(whole, tmp_path, tiny_preset, tiny_folder
     assert (folder / "index.html").is_file()
     scored = [row for row in rows(tmp_path / "run") if any(name.startswith("eval_") for name in row)]
     assert [row["step"] for row in scored] == [2]
+
+
+def test_named_modules_start_anew_in_other_shapes(tmp_path, tiny_preset, tiny_folder):
+    """What an ablation of the nodes asks for: the rest goes on from trained weights."""
+    changed = replace(tiny_preset, model=replace(tiny_preset.model, nodes=replace(tiny_preset.model.nodes, dim=8)))
+    settings = config(tmp_path, changed, init_from=str(tiny_folder), init_without=["nodes"])
+    torch.manual_seed(0)
+    scratch = build_model(replace(settings, init_from=None), changed).state_dict()
+    torch.manual_seed(0)
+    started, saved = build_model(settings, changed).state_dict(), read_tensors(tiny_folder)
+    for key, tensor in started.items():
+        assert torch.equal(tensor, scratch[key] if key.startswith("nodes.") else saved[key].float()), key
+    with pytest.raises(UnisonError, match=r"nodes\..* has shape"):
+        build_model(replace(settings, init_without=()), changed)
+
+
+@pytest.mark.parametrize("name", ["node", "encode", "reference"])
+def test_a_module_that_cannot_start_anew_is_named(tmp_path, tiny_preset, tiny_folder, name):
+    preset = replace(tiny_preset, model=replace(tiny_preset.model, reference=None))
+    settings = config(tmp_path, preset, init_from=str(tiny_folder), init_without=["nodes", name])
+    with pytest.raises(UnisonError, match=f"^init_without names '{name}', which the model does not have$"):
+        build_model(settings, preset)

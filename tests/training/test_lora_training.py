@@ -123,6 +123,11 @@ def test_a_stage_trains_an_adapter_and_resumes(tmp_path, tiny_preset):
     assert all(torch.equal(again[name], weights[name]) for name in weights)
 
 
+def test_an_adapter_of_a_part_that_starts_anew_is_refused(tmp_path, tiny_preset):
+    with pytest.raises(UsageError, match="init_without would leave parts that no adapter holds"):
+        config(tmp_path, tiny_preset, init_from="base", init_without=["nodes"], lora={"rank": 2})
+
+
 def test_another_base_is_refused(tmp_path, tiny_preset):
     write_latents(tmp_path / "latents", tiny_preset)
     for name, seed in (("base", 0), ("other", 1)):

@@ -97,3 +97,27 @@ def test_partial_loading_keeps_what_is_new(tmp_path, module):
         load_model_state(other, tmp_path)
     with pytest.raises(UnisonError, match="none of the tensors"):
         load_model_state(nn.Conv1d(2, 2, 1), tmp_path, partial=True)
+
+
+def test_modules_that_are_passed_over_keep_their_own_weights_and_shapes(tmp_path, module):
+    write_tensors(tmp_path, module.state_dict())
+    other = nn.Sequential(nn.Linear(8, 8), nn.Sequential(nn.Linear(8, 3), nn.Linear(3, 2)))
+    before = {key: tensor.clone() for key, tensor in other[1].state_dict().items()}
+    for partial in (True, False):
+        passed_over = load_model_state(other, tmp_path, partial=partial, without=("1",))
+        assert passed_over == ["1.0.bias", "1.0.weight", "1.1.bias", "1.1.weight"]
+    assert torch.equal(other[0].weight, module[0].weight)
+    assert all(torch.equal(tensor, before[key]) for key, tensor in other[1].state_dict().items())
+    wider = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 5))
+    load_model_state(wider, tmp_path, without=("1",))
+    with pytest.raises(UnisonError, match=r"1\.\w+ has shape"):
+        load_model_state(wider, tmp_path, partial=True)
+
+
+def test_only_what_is_passed_over_may_be_missing(tmp_path, module):
+    weights = module.state_dict()
+    write_tensors(tmp_path, {key: tensor for key, tensor in weights.items() if key.startswith("0.")})
+    assert load_model_state(module, tmp_path, without=("1",)) == ["1.bias", "1.weight"]
+    write_tensors(tmp_path, {"0.weight": weights["0.weight"]})
+    with pytest.raises(UnisonError, match=r"lacks 1 tensors .* 0\.bias"):
+        load_model_state(module, tmp_path, without=("1",))

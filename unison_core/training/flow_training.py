@@ -162,6 +162,8 @@ class FlowTrainingConfig:
             raise ValueError("cuda_graphs is for models that need no checkpoint_activations: choose one")
         if self.lora and not self.init_from:
             raise ValueError("lora adapts a model: name it by init_from")
+        if self.lora and self.init_without:
+            raise ValueError("lora adapts a whole model: init_without would leave parts that no adapter holds")
 
 
 class ObjectiveModule(nn.Module):
@@ -202,14 +204,15 @@ def open_source(data: DataConfig, stage: str, preset: Preset, device: torch.devi
 def build_model(config: FlowTrainingConfig, preset: Preset) -> Unison:
     """A model from `init_from` or from scratch, with frozen modules and, in stage 1, only the audio side trainable."""
     model = Unison(preset.model, preset.timing)
-    if config.init_from:
-        load_model_state(model, Path(config.init_from), partial=True, without=config.init_without)
+    modules = dict(model.named_children())
     frozen = {*config.freeze, *(("video", "nodes", "sigma") if config.stage == "audio" else ())}
     for field_name, names in (("freeze", frozen), ("init_without", config.init_without)):
-        if unknown := sorted(name for name in names if getattr(model, name, None) is None):
+        if unknown := sorted(set(names) - modules.keys()):
             raise UnisonError(f"{field_name} names {unknown[0]!r}, which the model does not have")
+    if config.init_from:
+        load_model_state(model, Path(config.init_from), partial=True, without=config.init_without)
     for name in frozen:
-        getattr(model, name).requires_grad_(False)
+        modules[name].requires_grad_(False)
     if config.lora:
         add_adapter(model, config.lora)
     return model
