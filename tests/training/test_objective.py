@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from unison_core.diffusion.flow import SigmaDistribution
 from unison_core.diffusion.forcing import ForcingConfig
 from unison_core.diffusion.progressive import ProgressiveSchedule
 from unison_core.training.emphasis import Emphasis
@@ -12,6 +13,8 @@ from unison_core.training.objective import LatentBatch, ObjectiveConfig, objecti
 from unison_core.types import MIX, SFX, SPEECH, STREAMS, VIDEO, TextInputs
 
 INDEPENDENT = ForcingConfig(schedule=ProgressiveSchedule(kind="indep_only"))
+LOW, HIGH = SigmaDistribution(mean=-4.0, std=0.5), SigmaDistribution(mean=4.0, std=0.5)
+"""Noise levels below 0.2, and above 0.8."""
 
 
 def _batch(count=64):
@@ -72,6 +75,28 @@ def test_given_streams_are_clean_and_carry_no_loss(task, given):
         assert (losses.weighted[stream] == 0).all() == (stream in given)
         if stream in given:
             assert torch.equal(model.noisy[stream], batch.latents[stream])
+
+
+@pytest.mark.parametrize("kind", ["sync_only", "progressive", "indep_only"])
+@pytest.mark.parametrize("progress", [0.0, 0.35, 1.0])
+@pytest.mark.parametrize(("task", "made"), [("v2a", {SPEECH, SFX}), ("dub", {SPEECH})])
+def test_sound_to_a_given_picture_has_noise_levels_of_its_own(kind, progress, task, made):
+    forcing = ForcingConfig(schedule=ProgressiveSchedule(kind=kind), video_sigma=HIGH, audio_sigma=LOW)
+    sigmas = _losses(ObjectiveConfig(tasks={task: 1.0}, forcing=forcing), progress=progress)[0].sigmas
+    for stream in STREAMS:
+        assert ((sigmas[stream] > 0) & (sigmas[stream] < 0.2)).all() if stream in made else (sigmas[stream] == 0).all()
+
+
+def test_other_rows_stay_tied_to_the_picture():
+    forcing = ForcingConfig(schedule=ProgressiveSchedule(kind="sync_only"), video_sigma=HIGH, audio_sigma=LOW)
+    losses, _ = _losses(ObjectiveConfig(tasks={"t2av": 0.4, "a2v": 0.3, "v2a": 0.3}, forcing=forcing), _batch(300))
+    sigmas, rows = losses.sigmas, {name: losses.task == i for i, name in enumerate(losses.tasks)}
+    assert all(rows[name].any() for name in ("t2av", "a2v", "v2a"))
+    for stream in (SPEECH, SFX):
+        assert torch.equal(sigmas[stream][rows["t2av"]], sigmas[VIDEO][rows["t2av"]])
+        assert (sigmas[stream][rows["a2v"]] == 0).all()
+        assert (sigmas[stream][rows["v2a"]] < 0.2).all()
+    assert (sigmas[VIDEO][~rows["v2a"]] > 0.8).all()
 
 
 def test_cross_task_rows_weigh_as_in_harmony():
@@ -136,6 +161,9 @@ def test_audio_alone_is_an_objective_too():
     losses, _ = _losses(ObjectiveConfig(forcing=INDEPENDENT), batch)
     assert set(losses.weighted) == {SPEECH, SFX}
     assert losses.total < 1e-4
+    tied = ForcingConfig(schedule=ProgressiveSchedule(kind="sync_only"), video_sigma=HIGH, audio_sigma=LOW)
+    sigmas = _losses(ObjectiveConfig(tasks={"v2a": 1.0}, forcing=tied), batch)[0].sigmas
+    assert all((x > 0.8).all() for x in sigmas.values())  # without a picture in the batch none is given
 
 
 def test_one_stream_of_mixed_sound_is_an_ablation_that_trains():

@@ -49,6 +49,8 @@ def test_harmony_s_three_stages():
     assert all(config.optimizer.rate(Clock(steps=10**6, step=9999)) == pytest.approx(1e-5) for config in stages)
     assert all(len(set(config.data.folders.values())) == 1 and len(config.data.folders) == 2 for config in stages)
     assert [config.data.reference.same_clip for config in stages] == [True, False, False]
+    forcing = [config.objective.forcing for config in stages]
+    assert all((f.video_sigma.shift, f.audio_sigma.shift) == (5.0, 5.0) for f in forcing)
     assert [config.init_from for config in stages[1:]] == [f"{config.out}/model" for config in stages[:-1]]
 
 
