@@ -13,7 +13,6 @@ Stopped runs continue. Needs the extras corpus and eval, and flite.
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,8 +22,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from command_line import add_model_arguments, names_of
 from PIL import Image
-from quality import RECORDINGS, names_of, pipeline, read_clip, recordings, score_all
+from quality import RECORDINGS, pipeline, read_clip, recordings, score_all
 
 from unison_core.config import load_preset
 from unison_core.corpus.sample import realise
@@ -150,18 +150,12 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of inputs, clips and scores")
-    parser.add_argument("--model", default="unison-nano", help="bundled name, folder or Hub id")
-    parser.add_argument("--preset", default="nano", help="preset whose limits the scenes must keep")
     parser.add_argument("--clips", type=int, default=40, help="held-out scenes with speech and sound")
     parser.add_argument("--only", type=names_of("direction", DIRECTIONS),
                         help=f"of {', '.join(DIRECTIONS)}; all that the preset takes")  # fmt: skip
     parser.add_argument("--sweep", choices=SWEEPS, help="compare settings of generate instead of directions")
     parser.add_argument("--recordings", type=Path, help="folder of recordings; drive pictures by them instead")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--precision", default="auto")
-    parser.add_argument("--steps", type=int, help="sampling steps, where not the preset's")
-    parser.add_argument("--jobs", type=int, default=1, help="processes that score")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads that generate")
+    add_model_arguments(parser)
     return parser.parse_args()
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
+from command_line import names_of
 from full import ceilings, decoding, forwards, memory, parallel, runs
 from full.bench import Bench
 
@@ -33,6 +34,7 @@ from unison_core.pipelines.spelling import parse_size
 
 PARTS = {"ceilings": ceilings.run, "forward": forwards.run, "decoding": decoding.run, "run": runs.run}
 ALONE = (*PARTS, "memory")
+ALL = (*ALONE, "parallel")
 
 
 def main() -> int:
@@ -54,7 +56,7 @@ def main() -> int:
         if args.cap is not None:
             memory.run_cap(bench, args.cap)
             return 0
-        for part in args.parts.split(","):
+        for part in args.parts:
             if part == "parallel":
                 parallel.run(bench)
             elif part == "memory":
@@ -89,7 +91,7 @@ def caps(bench: Bench, args: argparse.Namespace) -> None:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", default=",".join(ALONE), help=f"of {', '.join((*ALONE, 'parallel'))}")
+    parser.add_argument("--parts", default=ALONE, type=names_of("part", ALL), help=f"of {', '.join(ALL)}")
     parser.add_argument("--preset", default="5b", help="bundled name, or a YAML file")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="bf16")
@@ -97,20 +99,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--frames", type=int, default=125, help="4k+1")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--modes", default=runs.MODES, type=lambda text: text.split(","),
+    parser.add_argument("--modes", default=runs.MODES, type=names_of("mode", runs.MODES),
                         help=f"faster modes that the part `run` measures, of {', '.join(runs.MODES)}")  # fmt: skip
     parser.add_argument("--no-compile", action="store_true", help="eager code alone")
     parser.add_argument("--json", type=Path, help="write the figures as well")
     parser.add_argument("--caps", default=memory.CAPS_GB, type=lambda text: [float(gb) for gb in text.split(",")],
                         help="GB that the part `memory` may use, one run each")  # fmt: skip
     parser.add_argument("--cap", type=float, help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    unknown = [part for part in args.parts.split(",") if part not in (*ALONE, "parallel")]
-    if unknown:
-        parser.error(f"part {unknown[0]!r} is none of {', '.join((*ALONE, 'parallel'))}")
-    if unknown := [mode for mode in args.modes if mode not in runs.MODES]:
-        parser.error(f"mode {unknown[0]!r} is none of {', '.join(runs.MODES)}")
-    return args
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

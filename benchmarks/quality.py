@@ -11,10 +11,9 @@ folder can be given to `unison generate --prompts` on another machine. Needs the
 
 import argparse
 import json
-import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from command_line import add_model_arguments, names_of
 from einops import rearrange
 
 from unison_core.config import load_preset
@@ -80,31 +80,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--from", dest="source", type=Path, help="score finished clips of this folder instead of generating"
     )
-    parser.add_argument("--model", default="unison-nano", help="bundled name, folder or Hub id")
-    parser.add_argument("--preset", default="nano", help="preset whose limits the prompts must keep")
     parser.add_argument("--clips", type=int, default=60, help="prompts with speech and sound")
     parser.add_argument("--quiet", type=int, default=10, help="prompts without speech, and as many without sound")
     parser.add_argument("--columns", type=names_of("column", COLUMNS), default=COLUMNS,
                         help=f"comma-separated, of {', '.join(COLUMNS)}")  # fmt: skip
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--precision", default="auto")
-    parser.add_argument("--steps", type=int, help="sampling steps, where not the preset's")
-    parser.add_argument("--jobs", type=int, default=1, help="processes that score")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads that generate")
+    add_model_arguments(parser)
     return parser.parse_args()
-
-
-def names_of(what: str, known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
-    """Type of an argument: comma-separated names, each a `what` of those known; they come in the order of those."""
-
-    def names(text: str) -> tuple[str, ...]:
-        asked = text.split(",")
-        if unknown := [name for name in asked if name not in all_known]:
-            raise argparse.ArgumentTypeError(f"no {what} {unknown[0]!r}; there are: {', '.join(all_known)}")
-        return tuple(name for name in all_known if name in asked)
-
-    all_known = tuple(known)
-    return names
 
 
 def recordings(prompts: list[HeldOut], args: argparse.Namespace) -> Iterator[Clip]:

@@ -31,7 +31,7 @@ from unison_core.corpus.scene import VOICES
 from unison_core.corpus.sentences import sample_sentence
 from unison_core.corpus.speech import RATE_HZ, level, speak
 from unison_core.evaluation.asr import Recogniser, word_errors
-from unison_core.evaluation.separation import si_sdr
+from unison_core.evaluation.loudness import si_sdr
 from unison_core.pipelines.device import choose_device, has_fast_bf16
 from unison_core.separation.find import DEFAULT_SEPARATOR, find_separator
 from unison_core.separation.precision import separator_precision
@@ -149,10 +149,8 @@ def varied(separator: Separator, said: dict[str, list[Said]], sounds: list[np.nd
 
 def improvements(stems: dict[str, np.ndarray], speech: np.ndarray, sfx: np.ndarray) -> dict[str, float]:
     """SI-SDR of each stem less that of the mixture."""
-    mix = torch.from_numpy(speech + sfx)
-    return {name: float(si_sdr(torch.from_numpy(stems[name]), torch.from_numpy(truth))
-                        - si_sdr(mix, torch.from_numpy(truth)))
-            for name, truth in ((SPEECH, speech), (SFX, sfx))}  # fmt: skip
+    true = {SPEECH: speech, SFX: sfx}
+    return {name: si_sdr(stems[name], wave) - si_sdr(speech + sfx, wave) for name, wave in true.items()}
 
 
 def separate(separator: Separator, mix: np.ndarray) -> dict[str, np.ndarray]:

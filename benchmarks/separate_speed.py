@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 import torch._dynamo
+from command_line import names_of
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -187,15 +188,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch", default="4,8", type=lambda text: [int(n) for n in text.split(",")])
     parser.add_argument("--windows", type=int, default=16)
     parser.add_argument("--checked", type=int, default=4, help="windows whose deviation is measured")
-    parser.add_argument("--precision", default="fp16", type=lambda text: text.split(","),
+    parser.add_argument("--precision", default="fp16", type=names_of("precision", PRECISIONS),
                         help="of the middle, such as fp16,bf16")  # fmt: skip
     parser.add_argument("--eager", action="store_true", help="do not compile")
     parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
-    for name_ in args.precision:
-        if name_ not in PRECISIONS:
-            parser.error(f"precision {name_!r} is none of {', '.join(PRECISIONS)}")
-    return args
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

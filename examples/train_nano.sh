@@ -33,6 +33,7 @@ on $last audio-vae unison train $configs/nano-audio-vae.yaml --set minutes="${AU
 audio_vae=$job
 on $last vocoder unison train $configs/nano-vocoder.yaml --set minutes="${VOCODER_MINUTES:-7}"
 on 0 separator unison train $configs/nano-separator.yaml --set minutes="${SEPARATOR_MINUTES:-12.5}"
+separator=$job
 
 # Stage 1 starts as soon as sound can be encoded: clips without pictures, whose folder it follows.
 wait "$audio_vae"
@@ -52,8 +53,14 @@ launch=(unison)
 ((GPUS > 1)) && launch=(accelerate launch --multi_gpu --num_processes "$GPUS" "$(command -v unison)")
 "${launch[@]}" train $configs/nano-joint.yaml --set batch=$((96 * GPUS)) --set minutes="${JOINT_MINUTES:-20}" 2>$runs/joint.stderr
 
-# The bundle: bf16 shards under 16 MB.
-for job in "${jobs[@]}"; do wait "$job"; done
-trap - EXIT
+# The bundle: bf16 shards under 16 MB. It does not need the separator, which is waited for last.
+for job in "${jobs[@]}"; do
+  [[ $job == "$separator" ]] || wait "$job"
+done
 unison export $runs/joint/model --out $runs/unison-nano
 echo "copy runs/nano/unison-nano to unison_core/bundled/ once benchmarks/quality.py says that it is better"
+wait "$separator"
+trap - EXIT
+mkdir -p $runs/separator-nano
+cp $runs/separator/model/separator.* $runs/separator-nano
+echo "copy runs/nano/separator-nano to unison_core/bundled/ once benchmarks/separate_quality.py says that it is better"

@@ -38,14 +38,16 @@ def report_item(output: Output, item: Item) -> None:
 
 
 def describe(item: Item, warnings: list[str]) -> dict[str, Any]:
-    """A clip as JSON data."""
+    """A clip as JSON data; among its files is the record, which cannot hold its own hash."""
+    from unison_core.pipelines.generation import RECORD
+
     assert item.record is not None
     request = item.record["request"]
     return {
         "id": item.row.id,
         "status": "skipped" if item.skipped else "made",
         "folder": str(item.folder),
-        "files": {name: f"{item.folder}/{name}" for name in item.record["files"]},
+        "files": {name: f"{item.folder}/{name}" for name in (*item.record["files"], RECORD)},
         "seed": request["seed"],
         "duration_s": request["duration_s"],
         "timings_s": item.record["timings_s"],

@@ -112,6 +112,7 @@ def test_batches_take_rows_of_their_own_direction(direct, tmp_path):
     assert result.exit_code == 3
     a, b, c, d = json_lines(result)
     assert a["status"] == d["status"] == "made"
+    assert {tmp_path / path for path in a["files"].values()} == set((tmp_path / a["folder"]).iterdir())
     assert "the row gives what `unison generate` takes, but this is `unison a2v`" in b["error"]
     assert "no file missing.wav" in c["error"]
     again = direct("a2v", "--prompts", "rows.jsonl", "--json", "--seed", 1, "--steps", 1)

@@ -53,7 +53,8 @@ def test_the_default_folder_is_named_for_time_and_caption(generate, tmp_path):
     assert folder.parent == tmp_path / "outputs"
     assert folder.name.endswith("-ubung-a-drum")
     assert item["status"] == "made"
-    assert all((tmp_path / path).is_file() for path in item["files"].values())
+    assert {tmp_path / path for path in item["files"].values()} == set(folder.iterdir())
+    assert item["files"].keys() == FILES
 
 
 def test_everything_passed_has_an_effect(generate, tmp_path):

@@ -47,7 +47,9 @@ def test_si_sdr_is_the_planted_ratio_whatever_the_scale_and_offset():
     reference = tone()
     noise = np.cos(2 * np.pi * 997 * np.arange(len(reference)) / RATE_HZ)  # orthogonal, same power
     assert si_sdr(3 * (reference + 0.1 * noise) + 5, reference) == pytest.approx(20, abs=0.01)
+    assert si_sdr(-3 * (reference + 0.1 * noise), reference + 1) == pytest.approx(20, abs=0.01)
     assert si_sdr(2 * reference, reference) > 200
+    assert si_sdr(noise, reference) < -60
 
 
 def test_si_sdr_of_a_silent_reference_is_refused():

@@ -36,7 +36,7 @@ def test_an_unknown_part_is_refused(monkeypatch: pytest.MonkeyPatch, capsys) -> 
     monkeypatch.setattr(sys, "argv", ["full_size.py", "--parts", "forwards"])
     with pytest.raises(SystemExit):
         full_size.main()
-    assert "part 'forwards' is none of ceilings, forward" in capsys.readouterr().err
+    assert "no part 'forwards'; there are: ceilings, forward" in capsys.readouterr().err
 
 
 def test_caps_are_named_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:

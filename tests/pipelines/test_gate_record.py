@@ -22,7 +22,8 @@ def test_recorded_clips_are_the_same_and_have_a_gate_per_step_block_and_stream(p
     plain, recorded = (pipeline.generate_spec(spec, gates=gates) for gates in (False, True))
     assert plain.metadata["sha256"] == recorded.metadata["sha256"]
     assert plain.gates is None
-    recorded.save(tmp_path / "clip")
+    saved = recorded.save(tmp_path / "clip")
+    assert {*saved.metadata["files"], "unison.json"} == {file.name for file in (tmp_path / "clip").iterdir()}
     data = json.loads((tmp_path / "clip" / "gates.json").read_text())
     blocks = pipeline.preset.model.audio.blocks
     for stream in AUDIO_STREAMS:

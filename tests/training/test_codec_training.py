@@ -15,7 +15,7 @@ from unison_core.corpus.sample import CorpusItem
 from unison_core.errors import UnisonError
 from unison_core.training import codec_audio
 from unison_core.training.codec_audio import AudioTask, AudioVAETrainingConfig, train_audio_vae
-from unison_core.training.codec_run import CodecTrainingConfig, Sources
+from unison_core.training.codec_run import CodecTrainingConfig, Sources, VAETrainingConfig
 from unison_core.training.codec_video import VideoVAETrainingConfig, train_video_vae
 from unison_core.training.segments import SegmentConfig
 from unison_core.training.vocoder_gan import VocoderTrainingConfig, train_vocoder
@@ -125,6 +125,7 @@ def test_a_decoder_is_trained_alone(tmp_path: Path, stage: str) -> None:
     assert changed == ({"decoder", "post_quant_conv"} if stage == "video_vae" else {"decoder"})
 
 
-def test_a_decoder_alone_needs_an_encoder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("config", [VideoVAETrainingConfig, AudioVAETrainingConfig])
+def test_a_decoder_alone_needs_an_encoder(tmp_path: Path, config: type[VAETrainingConfig]) -> None:
     with pytest.raises(ValueError, match="decoder_only needs"):
-        VideoVAETrainingConfig(stage="video_vae", decoder_only=True, **settings(tmp_path))
+        config(stage="vae", decoder_only=True, **settings(tmp_path))

@@ -91,7 +91,7 @@ class Generation:
                 record = dict(mux_with_sound(
                     partial / VIDEO_FILE, self.source, partial / MIX_FILE, partial_record(record, "picture")
                 ))  # fmt: skip
-            others = [VIDEO_FILE, *([PREVIEW_FILE] if preview else [])]
+            others = [VIDEO_FILE, *([PREVIEW_FILE] if preview else []), *([GATES] if self.gates is not None else [])]
             record["files"] = {**record["files"], **{name: sha256(partial / name) for name in others}}
             (partial / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return replace(self, metadata=record)

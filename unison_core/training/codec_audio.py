@@ -22,7 +22,7 @@ from unison_core.corpus.sample import CorpusItem
 from unison_core.training.accelerate_setup import make_accelerator
 from unison_core.training.checkpoint import Stateful
 from unison_core.training.clock import Clock, set_learning_rate
-from unison_core.training.codec_run import CodecRun, CodecTrainingConfig, Sources, corpus_sources
+from unison_core.training.codec_run import CodecRun, Sources, VAETrainingConfig, corpus_sources
 from unison_core.training.ema import EMA
 from unison_core.training.global_variance import GlobalVariance
 from unison_core.training.graphed import GraphedBackward
@@ -34,23 +34,14 @@ CHECK_SEED = 11
 
 
 @dataclass(frozen=True, kw_only=True)
-class AudioVAETrainingConfig(CodecTrainingConfig):
+class AudioVAETrainingConfig(VAETrainingConfig):
     """Training of the mel VAE."""
 
     segments: SegmentConfig = field(default_factory=SegmentConfig)
-    latent_noise: float = 0.1
-    """Largest disturbance of training latents, relative to their spread."""
     kl_weight: float = 1e-3
     mse: float = 0.5
     slopes: float = 0.5
     global_variance: float = 0.3
-    decoder_only: bool = False
-    """Train the decoder of `init_from` alone: latents, and a model of them, stay valid."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.decoder_only and not self.init_from:
-            raise ValueError("decoder_only needs the encoder of an init_from")
 
 
 class AudioObjective(nn.Module):

@@ -89,6 +89,21 @@ class CodecTrainingConfig:
             raise ValueError(f"batch={self.batch} and steps={self.steps} must be at least 1")
 
 
+@dataclass(frozen=True, kw_only=True)
+class VAETrainingConfig(CodecTrainingConfig):
+    """What the trainings of both VAEs share."""
+
+    latent_noise: float = 0.1
+    """Largest disturbance of training latents, relative to their spread."""
+    decoder_only: bool = False
+    """Train the decoder of `init_from` alone: latents, and a model of them, stay valid."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.decoder_only and not self.init_from:
+            raise ValueError("decoder_only needs the encoder of an init_from")
+
+
 class CodecTask(Protocol[T]):
     """One codec's side of training.
 

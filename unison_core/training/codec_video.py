@@ -22,7 +22,7 @@ from unison_core.corpus.sample import CorpusItem
 from unison_core.training.accelerate_setup import make_accelerator
 from unison_core.training.checkpoint import Stateful
 from unison_core.training.clock import Clock, set_learning_rate
-from unison_core.training.codec_run import CodecRun, CodecTrainingConfig, Sources, corpus_sources
+from unison_core.training.codec_run import CodecRun, Sources, VAETrainingConfig, corpus_sources
 from unison_core.training.ema import EMA
 from unison_core.training.graphed import GraphedBackward
 from unison_core.training.latent_noise import channel_stats, disturb
@@ -36,7 +36,7 @@ CHECK_FRAMES = 41
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoVAETrainingConfig(CodecTrainingConfig):
+class VideoVAETrainingConfig(VAETrainingConfig):
     """Training of the video VAE.
 
     `precision` may also be `bf16_weights`, on a CPU too: the VAE itself in bf16, trained through float32 masters.
@@ -45,19 +45,13 @@ class VideoVAETrainingConfig(CodecTrainingConfig):
     PRECISIONS: ClassVar[tuple[str, ...]] = ("bf16", "fp32", BF16_WEIGHTS)
     window: int = 17
     """Frames of a training window, 4k+1."""
-    latent_noise: float = 0.1
-    """Largest disturbance of training latents, relative to their spread."""
     kl_weight: float = 1e-4
     loss: PictureLossConfig = field(default_factory=PictureLossConfig)
     compile: bool = False
     """Compile what is between convolutions, and the loss, on a GPU; takes a minute or two of the time."""
-    decoder_only: bool = False
-    """Train the decoder of `init_from` alone: latents, and a model of them, stay valid."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.decoder_only and not self.init_from:
-            raise ValueError("decoder_only needs the encoder of an init_from")
         if (self.window - 1) % video_vae.TEMPORAL_STRIDE:
             raise ValueError(f"window={self.window} is not {video_vae.TEMPORAL_STRIDE}k+1")
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unison_core.corpus.sample import CorpusItem
 from unison_core.errors import UnisonError, one_line
-from unison_core.evaluation.separation import si_sdr
+from unison_core.evaluation.loudness import si_sdr
 from unison_core.separation.config import load_separator_preset
 from unison_core.separation.inverse_stft import HostFreeISTFT
 from unison_core.separation.mel_roformer import (
@@ -200,7 +200,8 @@ class SeparatorTask:
             stems[SFX] = stems[SFX] * stems[SPEECH].norm() / stems[SFX].norm()
             mix = stems[SPEECH] + stems[SFX]
             for name, made in self._separated(mix, separator).items():
-                found[f"{name}_si_sdri"] = float(si_sdr(made, stems[name]) - si_sdr(mix, stems[name]))
+                true = stems[name].numpy()
+                found[f"{name}_si_sdri"] = si_sdr(made.numpy(), true) - si_sdr(mix.numpy(), true)
         return found
 
     def _separated(self, mix: Tensor, separator: Separator) -> dict[str, Tensor]:
