@@ -166,7 +166,7 @@ def test_caption_features_are_umt5_and_clip(folder: Path) -> None:
     from transformers import CLIPTextConfig, CLIPTextModel, UMT5Config, UMT5EncoderModel
 
     torch.save(public("umt5"), folder / "models_t5_umt5-xxl-enc-bf16.pth")
-    tensors = from_wan.umt5(folder)
+    tensors, _ = from_wan.umt5(folder)
     umt5 = UMT5EncoderModel(UMT5Config(**umt5_config(tensors, folder))).eval()
     umt5.load_state_dict({**read(tensors), "encoder.embed_tokens.weight": tensors["shared.weight"].read()})
     ids = torch.tensor([[5, 9, 31, 2, 1, 0, 0, 0], [7, 1, 0, 0, 0, 0, 0, 0]])
@@ -177,7 +177,7 @@ def test_caption_features_are_umt5_and_clip(folder: Path) -> None:
 
     torch.save(public("clip_text"), folder / "open_clip_pytorch_model.bin")
     (folder / "open_clip_config.json").write_text('{"model_cfg": {"quick_gelu": true, "text_cfg": {"heads": 4}}}')
-    tensors = from_mmaudio.clip_text(folder)
+    tensors, _ = from_mmaudio.clip_text(folder)
     config = CLIPTextConfig(**clip_config(tensors, folder))
     clip = CLIPTextModel(config).eval()
     prefix = "" if "final_layer_norm.weight" in clip.state_dict() else "text_model."

@@ -25,7 +25,7 @@ from unison_core.weights.checksums import CHECKSUMS_FILE
 from unison_core.weights.from_public import Sources, make_folder
 from unison_core.weights.initialise import joint_tensors
 from unison_core.weights.lazy import LazyTensor, of_tensor
-from unison_core.weights.licences import read_sources
+from unison_core.weights.licences import forbids_commerce, licence_of, read_sources
 from unison_core.weights.resolve import PRESET_FILE, resolve
 from unison_core.weights.tensors import read_tensors
 
@@ -47,12 +47,14 @@ def test_the_report_accounts_for_every_tensor(small_5b: Path, public: dict[str, 
                           "CLIP text"}  # fmt: skip
     written = set(read_tensors(small_5b))
     new = {name for part in ("joint", "video", "audio", "transcript") for name in parts[part].new}
-    assert sum(parts[p].loaded for p in ("joint", "video", "audio", "transcript")) + len(new) == len(written)
+    loaded = sum(parts[p].loaded for p in ("joint", "video", "audio", "transcript"))
+    assert loaded - len(from_mmaudio.STATISTICS) + len(new) == len(written)  # those lie in another file
     assert new <= written
     assert not parts["video"].new
     assert all(re.match(r"audio\.(couplings|transcript_\w+|fused_blocks\.2)\.", name) for name in parts["audio"].new)
     assert parts["audio"].unused == ("empty_string_feat",)
     assert parts["transcript"].unused == ("fm_decoder.weight",)
+    assert parts["CLIP text"].unused == ("vision_model.x",)
     assert set(parts["transcript"].new) == {
         f"transcript.{k}" for k in ("phase.weight", "phase.bias", "outside", "null")
     }
@@ -182,7 +184,7 @@ def test_from_scratch_needs_no_source_and_follows_the_seed(preset, tmp_path: Pat
         folders.append(tmp_path / str(len(folders)))
         sources = Sources(scratch=frozenset(SCRATCHABLE), offline=True)
         parts = make_folder(folders[-1], preset, sources, seed=seed)
-        assert all(part.source == "scratch" for part in parts)
+        assert all(part.source == "scratch" and part.new for part in parts)
     first, same, other = (load_file(next(folder.glob("model*.safetensors"))) for folder in folders)
     assert all(torch.equal(first[key], same[key]) for key in first)
     assert not torch.equal(first["video.blocks.0.attn1.to_q.weight"], other["video.blocks.0.attn1.to_q.weight"])
@@ -264,3 +266,25 @@ def test_at_full_size_every_public_tensor_has_its_place() -> None:
 
 def unread() -> torch.Tensor:
     raise AssertionError("accounting reads no weights")
+
+
+def test_a_licence_is_the_strictest_that_is_known(tmp_path: Path) -> None:
+    """A card may state the code's licence; a folder without one is told what the published weights have."""
+    card = tmp_path / "README.md"
+    card.write_text("---\nlicense: mit\n---\n")
+    assert licence_of("hkchengrex/MMAudio", tmp_path) == "CC-BY-NC-4.0"
+    assert licence_of(str(tmp_path), tmp_path, "hkchengrex/MMAudio") == "mit"
+    card.unlink()
+    assert licence_of("k2-fsa/ZipVoice", tmp_path) == "Apache-2.0"
+    stated = licence_of(str(tmp_path), tmp_path, "hkchengrex/MMAudio")
+    assert stated == "not stated; hkchengrex/MMAudio has CC-BY-NC-4.0"
+    assert forbids_commerce(stated)
+    assert forbids_commerce("apple-amlr")
+    assert not forbids_commerce("Apache-2.0")
+
+
+def test_what_starts_from_scratch_is_not_downloaded() -> None:
+    assert from_wan.downloads(()) == from_wan.DOWNLOADS
+    left = from_wan.downloads({"video", "captions"})
+    assert set(from_wan.VAE_FILES) <= set(left)
+    assert not {*from_wan.TRANSFORMER_FILES, *from_wan.UMT5_FILES, "tokenizer/*"} & set(left)

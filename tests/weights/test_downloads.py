@@ -6,8 +6,8 @@ import pytest
 from local_hub import COMMITS, Hub, serving
 
 from unison_core.errors import UnisonError, UsageError
-from unison_core.weights.checksums import verify
-from unison_core.weights.resolve import PRESET_FILE, missing_downloads, resolve, resolve_preset
+from unison_core.weights.checksums import verify, verify_downloads
+from unison_core.weights.resolve import PRESET_FILE, missing_downloads, resolve, resolve_preset, resolve_public
 
 
 @pytest.fixture
@@ -86,3 +86,16 @@ def test_a_dry_run_downloads_the_preset_alone_and_counts_the_rest(hub: Hub) -> N
     assert missing == {name: len(body) for name, body in files.items() if name.endswith(".safetensors")}
     resolve("someone/model")
     assert missing_downloads("someone/model", found.revision) == {}
+
+
+def test_public_weights_of_other_bytes_are_named(hub: Hub) -> None:
+    """`train init` compares what it downloads with its hash, whatever the format."""
+    published = b"weights" * 10
+    hub.files["main"]["weights/flow.pth"] = published
+    path, _ = resolve_public("someone/model", ["weights/*.pth"])
+    verify_downloads(path, ["weights/*.pth"])
+    hub.files["v1"]["weights/other.pth"] = published[::-1]
+    hub.corrupt = {"weights/other.pth"}
+    path, _ = resolve_public("someone/model@v1", ["weights/*.pth"])
+    with pytest.raises(UnisonError, match=r"other\.pth has SHA-256"):
+        verify_downloads(path, ["weights/*.pth"])

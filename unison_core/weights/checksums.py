@@ -8,7 +8,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 from unison_core.errors import UnisonError
@@ -65,9 +66,20 @@ def verify(folder: Path) -> None:
                 f"{file} is damaged or cut short ({file.stat().st_size} of {size} bytes): download or save it again"
             )
         _compare(file, expected)
-    for file in sorted(folder.rglob(WEIGHTS)):
+    verify_downloads(folder)
+
+
+def verify_downloads(folder: Path, patterns: Sequence[str] = (WEIGHTS,)) -> None:
+    """Raise UnisonError naming the first file that the Hub client cached under a hash which is not its content's.
+
+    Args:
+        folder: a snapshot in the Hub client's cache; any other folder has nothing to compare.
+        patterns: of names, as for downloads.
+    """
+    for file in sorted(folder.rglob("*")):
         blob = file.resolve()
-        if blob.name != file.name and HASH.match(blob.name):
+        name = str(file.relative_to(folder))
+        if blob.name != file.name and HASH.match(blob.name) and any(fnmatch(name, p) for p in patterns):
             _compare(file, blob.name)
 
 

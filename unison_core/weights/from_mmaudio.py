@@ -29,7 +29,7 @@ CLIP_DOWNLOADS = (
 )  # fmt: skip
 VAE_SOURCE = "https://github.com/hkchengrex/MMAudio/releases/download/v0.1/v1-44.pth"
 
-LATENT_MEAN, LATENT_STD = "latent_mean", "latent_std"
+LATENT_MEAN, LATENT_STD = STATISTICS = ("latent_mean", "latent_std")
 NOT_WEIGHTS = {
     "latent_rot": "rotations, which are computed",
     "clip_rot": "rotations, which are computed",
@@ -81,13 +81,17 @@ def vocoder(folder: Path) -> dict[str, LazyTensor]:
     return {key: of_tensor(tensor) for key, tensor in fold_weight_norm(state).items()}
 
 
-def clip_text(folder: Path) -> dict[str, LazyTensor]:
-    """CLIP's text tower, from open_clip's or transformers' names, under transformers' names."""
+def clip_text(folder: Path) -> tuple[dict[str, LazyTensor], tuple[str, ...]]:
+    """CLIP's text tower, from open_clip's or transformers' names, under transformers' names; and what is left over."""
     tensors = open_files(find(folder, CLIP_FILES, "CLIP's text tower"))
-    if "token_embedding.weight" not in tensors:
-        return {key: tensor for key, tensor in tensors.items() if _of_text_tower(key)}
-    text = {key: tensor for key, tensor in tensors.items() if not key.startswith("visual.")}
-    return {key: t for key, t in renamed(_split_projections(text), OPEN_CLIP_TEXT).items() if _of_text_tower(key)}
+    if "token_embedding.weight" in tensors:
+        seen = tuple(key for key in tensors if key.startswith("visual."))
+        text = {key: tensor for key, tensor in tensors.items() if key not in seen}
+        tensors = renamed(_split_projections(text), OPEN_CLIP_TEXT)
+    else:
+        seen = ()
+    tower = {key: tensor for key, tensor in tensors.items() if _of_text_tower(key)}
+    return tower, (*(key for key in tensors if key not in tower), *seen)
 
 
 def _of_text_tower(key: str) -> bool:

@@ -6,7 +6,7 @@ BigVGAN -> vocoder      CLIP -> caption features of the audio branch      ZipVoi
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -18,7 +18,7 @@ from unison_core.text.caption_features import AUDIO_FOLDER, VIDEO_FOLDER
 from unison_core.text.phonemes import TOKENS_FILE
 from unison_core.weights import from_mmaudio, from_wan, from_zipvoice
 from unison_core.weights.caption_configs import clip_config, umt5_config, write_config
-from unison_core.weights.checksums import write_checksums
+from unison_core.weights.checksums import verify_downloads, write_checksums
 from unison_core.weights.initialise import Accounting, codec_tensors, joint_tensors
 from unison_core.weights.lazy import LazyTensors
 from unison_core.weights.licences import OWN, Part, licence_of, write_sources
@@ -73,9 +73,10 @@ class _Found:
     name: str
     path: Path
     revision: str | None
+    published: str
 
     def part(self, part: str, account: Accounting) -> Part:
-        licence = licence_of(self.name, self.path)
+        licence = licence_of(self.name, self.path, self.published)
         return _part(part, self.name, self.revision, licence, account)
 
 
@@ -126,10 +127,15 @@ def _needed(part: str, sources: Sources) -> bool:
 
 def _locate(part: str, sources: Sources, tell: Tell) -> _Found:
     default, patterns = PARTS[part]
+    if part == "video":
+        patterns = from_wan.downloads(sources.scratch)
     name = sources.names.get(part) or (sources.names.get("audio") if part == "audio-vae" else None) or default
     tell(f"{part}: {name}")
     path, revision = resolve_public(name, patterns, offline=sources.offline)
-    return _Found(name.partition("@")[0], path, revision)
+    if revision:
+        tell(f"{part}: comparing hashes")
+        verify_downloads(path, patterns)
+    return _Found(name.partition("@")[0], path, revision, default)
 
 
 def _joint(
@@ -148,6 +154,8 @@ def _joint(
     parts = [_part("joint", SCRATCH, None, OWN, accounts["joint"])]
     for branch in ("video", "audio", "transcript"):
         account = accounts[branch]
+        if branch == "audio" and branch in public:  # statistics of its latents, which are written beside the mel VAE
+            account = replace(account, loaded=(*account.loaded, *from_mmaudio.STATISTICS))
         parts.append(found[branch].part(branch, account) if branch in public else _scratch(branch, account))
     return parts
 
@@ -196,21 +204,21 @@ def _captions(
         return []
     tell("writing the caption encoders")
     if "captions" in sources.scratch:
-        write_scratch_captions(out, preset.model, seed, dtype)
-        return [Part(part="captions", source=SCRATCH, revision=None, licence=OWN, loaded=0)]
+        return [_scratch("captions", Accounting(
+            loaded=(), new=tuple(write_scratch_captions(out, preset.model, seed, dtype)), unused=()
+        ))]  # fmt: skip
     parts = []
     wan, clip = found["video"].path, found["clip"].path
-    for name, target, tensors, config, tokenizer in (
+    for name, target, (tensors, unused), config, tokenizer in (
         ("video", VIDEO_FOLDER, from_wan.umt5(wan), umt5_config, from_wan.tokenizer_folder(wan)),
         ("clip", AUDIO_FOLDER, from_mmaudio.clip_text(clip), clip_config, clip),
     ):
-        tensors = {key: t for key, t in tensors.items() if key != "encoder.embed_tokens.weight"}
         write_tensors(out / target, {key: tensor.cast(dtype) for key, tensor in tensors.items()})
         write_config(out / target, config(tensors, found[name].path))
         for file in TOKENIZER_FILES:
             if (tokenizer / file).is_file():
                 shutil.copyfile(tokenizer / file, out / target / file)
-        account = Accounting(loaded=tuple(tensors), new=(), unused=())
+        account = Accounting(loaded=tuple(tensors), new=(), unused=unused)
         parts.append(found[name].part({"video": "umT5", "clip": "CLIP text"}[name], account))
     return parts
 

@@ -6,7 +6,7 @@ original one keeps all in one folder under other names, with norm2 and norm3 swa
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from unison_core.errors import UnisonError
@@ -102,12 +102,22 @@ def video_vae(folder: Path) -> tuple[dict[str, LazyTensor], tuple[float, ...], t
     return renamed(tensors, ORIGINAL_VAE), LATENTS_MEAN, LATENTS_STD
 
 
-def umt5(folder: Path) -> dict[str, LazyTensor]:
-    """umT5's encoder of either layout under transformers' names."""
+def umt5(folder: Path) -> tuple[dict[str, LazyTensor], tuple[str, ...]]:
+    """umT5's encoder of either layout under transformers' names; and what is left over."""
     tensors = open_files(find(folder, UMT5_FILES, "the text encoder umT5"))
     if "token_embedding.weight" in tensors:
-        return renamed(tensors, ORIGINAL_UMT5)
-    return tensors
+        return renamed(tensors, ORIGINAL_UMT5), ()
+    twice = tuple(key for key in tensors if key == "encoder.embed_tokens.weight")  # a copy of `shared.weight`
+    return {key: tensor for key, tensor in tensors.items() if key not in twice}, twice
+
+
+def downloads(scratch: Collection[str]) -> tuple[str, ...]:
+    """What of a Hub repository is used where the parts `scratch` (video, video-vae, captions) start from nothing."""
+    left_out = {
+        "video": TRANSFORMER_FILES, "video-vae": VAE_FILES,
+        "captions": (*UMT5_FILES, *(f"{folder}/*" for folder in TOKENIZER_FOLDERS)),
+    }  # fmt: skip
+    return tuple(p for p in DOWNLOADS if not any(p in files for part, files in left_out.items() if part in scratch))
 
 
 def tokenizer_folder(folder: Path) -> Path:

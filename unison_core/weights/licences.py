@@ -17,7 +17,7 @@ KNOWN = {
     "apple/DFN5B-CLIP": "Apple's sample code licence (see LICENSE in its repository)",
 }
 """Licences of the public weights, by the beginning of their Hub id."""
-UNKNOWN = "unknown: see the folder it came from"
+UNKNOWN = "not stated"
 OWN = "none: random weights"
 
 
@@ -46,11 +46,20 @@ class Part:
     @property
     def non_commercial(self) -> bool:
         """Whether the licence forbids commercial use."""
-        return "-NC" in self.licence.upper()
+        return forbids_commerce(self.licence)
 
 
-def licence_of(source: str, folder: Path) -> str:
-    """The licence that a source's model card states, or that is known of its Hub id."""
+def licence_of(source: str, folder: Path, published: str = "") -> str:
+    """The licence that is known of a source's Hub id, or that its model card states.
+
+    Args:
+        source: Hub id or folder.
+        folder: where its files are.
+        published: Hub id of the public weights of this kind, whose licence is told where a folder states none.
+    """
+    known = known_licence(source)
+    if known and forbids_commerce(known):  # a card may state the code's licence instead
+        return known
     card = folder / "README.md"
     if card.is_file():
         head = card.read_text(encoding="utf-8", errors="replace")[:4000]
@@ -58,7 +67,20 @@ def licence_of(source: str, folder: Path) -> str:
         stated = match[1].strip().strip("'\"") if match else ""
         if stated and stated != "other":
             return stated
-    return next((licence for prefix, licence in KNOWN.items() if source.startswith(prefix)), UNKNOWN)
+    if known:
+        return known
+    usual = known_licence(published)
+    return f"{UNKNOWN}; {published} has {usual}" if usual else UNKNOWN
+
+
+def forbids_commerce(licence: str) -> bool:
+    """Whether a licence, by its name, is for no commercial use."""
+    return any(mark in licence.lower() for mark in ("-nc", "apple-amlr"))
+
+
+def known_licence(source: str) -> str | None:
+    """The licence of public weights, by their Hub id."""
+    return next((licence for prefix, licence in KNOWN.items() if source.startswith(prefix)), None)
 
 
 def write_sources(folder: Path, parts: Sequence[Part]) -> None:

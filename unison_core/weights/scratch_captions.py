@@ -23,8 +23,9 @@ FULL_WIDTH = 4096
 CLIP_POSITIONS = 77
 
 
-def write_scratch_captions(folder: Path, config: ModelConfig, seed: int, dtype: torch.dtype) -> None:
-    """Write both encoders and their tokenizers into a model folder."""
+def write_scratch_captions(folder: Path, config: ModelConfig, seed: int, dtype: torch.dtype) -> list[str]:
+    """Write both encoders and their tokenizers into a model folder; returns the names of the tensors."""
+    written = []
     for name, kind, settings, first in configs(config):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -35,9 +36,12 @@ def write_scratch_captions(folder: Path, config: ModelConfig, seed: int, dtype: 
             finally:
                 torch.set_default_dtype(default)
         target = folder / name
-        write_tensors(target, {k: t.clone() for k, t in state.items() if k != "encoder.embed_tokens.weight"})
+        own = {key: tensor for key, tensor in state.items() if key != "encoder.embed_tokens.weight"}
+        write_tensors(target, own)
+        written += [f"{name}.{key}" for key in own]
         (target / "config.json").write_text(json.dumps(settings.to_dict(), indent=1, default=str), encoding="utf-8")
         write_byte_tokenizer(target, first)
+    return written
 
 
 def configs(config: ModelConfig) -> tuple[tuple[str, Any, Any, str | None], ...]:
