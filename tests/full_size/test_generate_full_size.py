@@ -17,7 +17,7 @@ from unison_core.pipelines.unison_pipeline import UnisonPipeline
 from unison_core.text.caption_features import AUDIO_FOLDER, CaptionEncoders
 from unison_core.types import STREAMS
 from unison_core.weights.checksums import CHECKSUMS_FILE
-from unison_core.weights.resolve import FORMAT
+from unison_core.weights.resolve import FORMAT, resolve
 
 SPEC = {"caption": "A bell rings", "transcript": "Well done", "duration_s": 1.2, "seed": 3, "size": (64, 64)}
 
@@ -97,6 +97,47 @@ def test_out_of_memory_takes_a_smaller_arrangement_and_says_so(small_5b: Path, w
     calls.clear()
     with pytest.raises(torch.OutOfMemoryError):
         fixed.generate(**SPEC)
+
+
+def test_out_of_memory_while_loading_takes_a_smaller_arrangement(small_5b: Path, whole, monkeypatch) -> None:
+    from unison_core.pipelines import unison_pipeline
+    from unison_core.pipelines.loading import load
+    from unison_core.pipelines.planning import plan_for
+
+    def scarce(folder, device, dtype, plan, adapters):
+        if plan.mode == "full":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return load(folder, device, dtype, plan, adapters)
+
+    monkeypatch.setattr(unison_pipeline, "load", scarce)
+    told: list[str] = []
+    source, cpu = resolve(str(small_5b)), torch.device("cpu")
+    plan = plan_for(source.preset, None, cpu, torch.float32)
+    pipeline = UnisonPipeline.from_folder(source, cpu, torch.float32, plan, tell=told.append)
+    assert pipeline.residence.plan.mode == "offload"
+    assert "out of memory: again with memory: offload" in told[-1]
+    latents = pipeline.generate(**SPEC).latents["video"]
+    torch.testing.assert_close(latents, whole.latents["video"], atol=1e-5, rtol=1e-5)
+
+
+def test_out_of_memory_ends_a_clip_that_processes_share(small_5b: Path, monkeypatch) -> None:
+    """The others wait in the middle of a step: computing it again would give them other numbers."""
+    from unison_core.pipelines import parallel
+
+    pipeline = UnisonPipeline.from_pretrained(str(small_5b), device="cpu", precision="fp32")
+    pipeline.residence.shared = parallel.shared_model(parallel.SEQUENCE)
+    monkeypatch.setattr(parallel.dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(parallel.dist, "get_world_size", lambda: 2)
+    calls = []
+
+    def scarce(self, *args, **kwargs):
+        calls.append(1)
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(type(pipeline.model), "forward", scarce)
+    with pytest.raises(UnisonError, match="out of memory in process 1 of 2 that share the clip: use --memory offload"):
+        pipeline.generate(**SPEC)
+    assert len(calls) == 1
 
 
 def test_a_step_without_numbers_is_named(small_5b: Path, tmp_path: Path) -> None:

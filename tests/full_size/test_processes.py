@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import forked
+import numpy as np
 import pytest
 import torch.distributed as dist
 from typer.testing import CliRunner
 
 from unison_cli.app import app
+from unison_core.media.wav import read_wav
 from unison_core.pipelines.processes import World, world
 from unison_core.pipelines.record import read_record
 
@@ -36,6 +38,12 @@ def test_two_processes_make_one_clip_once(small_5b: Path, tmp_path: Path) -> Non
     assert "2 processes share the clip: sequence" in "".join(process.stderr for process in done)
     assert (out / "video.mp4").is_file()
     assert read_record(out)["request"]["seed"] == 3
+    alone = CliRunner().invoke(app, [str(x) for x in (*command, "--out", tmp_path / "alone")])
+    assert alone.exit_code == 0, alone.output
+    for stem in ("speech.wav", "sfx.wav", "mix.wav"):
+        ours, theirs = (read_wav(folder / stem)[0] for folder in (out, tmp_path / "alone"))
+        np.testing.assert_allclose(ours, theirs, atol=1e-3)
+    assert np.abs(theirs).max() > 0.01
 
 
 def test_a_batch_is_spread(small_5b: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

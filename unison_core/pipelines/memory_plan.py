@@ -145,16 +145,17 @@ def arrangements(need: Needs, free: int, fixed: bool = False) -> Iterator[Memory
 
 
 def smaller(plan: MemoryPlan, need: Needs, free: int) -> MemoryPlan | None:
-    """What to try after running out of memory: the least of the same mode, then of the next; None where that is all.
+    """What to try after running out of memory: the least of the same mode, then of the next, captions on the CPU last.
 
-    None as well where the user fixed the mode.
+    None where that is all, or where the user fixed the mode.
     """
     if plan.fixed:
         return None
     modes = MODES[MODES.index(plan.mode) + (plan.rows == 1 and plan.tiled) :]
     if not modes:
-        return None
-    return replace(next(p for p in arrangements(need, free) if p.mode == modes[0] and p.rows == 1), tiled=True)
+        return None if plan.captions_on_host or not need.captions else replace(plan, captions_on_host=True)
+    least = next(p for p in arrangements(need, free) if p.mode == modes[0] and p.rows == 1)
+    return replace(least, tiled=True, captions_on_host=plan.captions_on_host)
 
 
 def free_bytes(device: torch.device) -> int:

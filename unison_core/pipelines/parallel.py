@@ -1,12 +1,14 @@
 """One clip shared between processes: the picture's tokens, or the rows of a guided step."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from unison_core.errors import UsageError
+from unison_core.errors import UnisonError, UsageError
 from unison_core.model.sequence_parallel import SequenceParallel
 from unison_core.model.unison import Unison
 from unison_core.pipelines.processes import World
@@ -55,6 +57,43 @@ def share_clip(model: Unison, way: str, place: World) -> str:
         raise UsageError(f"{place.size} processes neither divide {model.config.video.heads} heads nor are two")
     model.split(SequenceParallel() if chosen == SEQUENCE else None)
     return chosen
+
+
+def shared_model(way: str) -> Callable[[Unison], "OneAttempt"]:
+    """What the sampler calls in place of the joint model, where processes share a clip in `way`."""
+    return lambda model: OneAttempt(SplitRows(model) if way == GUIDANCE else model)
+
+
+class OneAttempt:
+    """The joint model of one of several processes: out of memory ends the run.
+
+    Alone, a process would compute its step again in smaller parts; here the others are in the middle of that step, and
+    would take the repetition for what they wait for.
+    """
+
+    def __init__(self, model: "Unison | SplitRows") -> None:
+        self.model = model
+
+    def encode(self, text: TextInputs, frames: int, *, reference: Tensor | None = None) -> Any:
+        """Conditions, as the model gives them."""
+        with _final():
+            return self.model.encode(text, frames, reference=reference)
+
+    def __call__(self, latents: Latents, sigmas: Sigmas, conditions: Any, **more: Any) -> Latents:
+        """Velocities, as the model gives them; raises UnisonError where memory runs out."""
+        with _final():
+            return self.model(latents, sigmas, conditions, **more)
+
+
+@contextmanager
+def _final() -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise UnisonError(
+            f"out of memory in process {dist.get_rank()} of {dist.get_world_size()} that share the clip: use --memory "
+            "offload or stream, or a smaller --size"
+        ) from error
 
 
 class SplitRows:

@@ -51,6 +51,16 @@ class World:
         dist.broadcast_object_list(box, src=0)
         return box[0]
 
+    def least(self, value: int) -> int:
+        """The smallest of the processes' values."""
+        if self.alone:
+            return value
+        import torch.distributed as dist
+
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value)
+        return min(values)
+
 
 def world() -> World:
     """What the launcher's variables say."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -154,8 +154,7 @@ def _ready(source: ModelFolder, run: Run, folder: Path, spec: ClipSpec, watcher:
     if device.type != "cpu" or run.memory != "auto":
         watcher.info(plan.describe())
     with watcher.busy(f"loading {source.name} on {device}"):
-        pipeline = UnisonPipeline.from_folder(source, device, dtype, plan, adapters)
-    pipeline.tell = watcher.info
+        pipeline = UnisonPipeline.from_folder(source, device, dtype, plan, adapters, watcher.info)
     pipeline.speed_up(compile=run.compile, fp8=run.fp8)
     return pipeline
 
@@ -163,7 +162,7 @@ def _ready(source: ModelFolder, run: Run, folder: Path, spec: ClipSpec, watcher:
 @contextmanager
 def _together(pipeline: UnisonPipeline, run: Run, watcher: Watcher) -> Iterator[World]:
     """Let the processes that were started together share each clip inside the block."""
-    from unison_core.pipelines.parallel import GUIDANCE, SplitRows, join, leave, share_clip
+    from unison_core.pipelines.parallel import join, leave, share_clip, shared_model
 
     place = world()
     join(place, pipeline.device)
@@ -171,7 +170,9 @@ def _together(pipeline: UnisonPipeline, run: Run, watcher: Watcher) -> Iterator[
         way = share_clip(pipeline.model, run.parallel, place)
         if not place.alone:
             watcher.info(f"{place.size} processes share the clip: {way}")
-            pipeline.residence.shared = SplitRows if way == GUIDANCE else None
+            pipeline.residence.shared = shared_model(way)
+            rows = place.least(pipeline.residence.plan.rows)  # a step's forwards are the same everywhere
+            pipeline.residence.plan = replace(pipeline.residence.plan, rows=rows)
         yield place
     finally:
         leave(place)

@@ -109,13 +109,28 @@ class UnisonPipeline:
     @classmethod
     def from_folder(
         cls, source: ModelFolder, device: torch.device, dtype: torch.dtype, plan: MemoryPlan,
-        adapters: Sequence[Adapter] = (),
+        adapters: Sequence[Adapter] = (), tell: Callable[[str], None] = lambda text: None,
     ) -> "UnisonPipeline":  # fmt: skip
-        """Load a model that was resolved and checked (`check_model`), and merge adapters into it."""
+        """Load a model that was resolved and checked (`check_model`), and merge adapters into it.
+
+        Where the plan does not fit after all, the next smaller one is taken, and `tell` is told.
+        """
         watch = Stopwatch(device)
+        preset = source.preset
         with watch.part("load"):
-            pipeline = cls(source, load(source, device, dtype, plan, adapters), device, dtype, plan)
-        pipeline.adapters = tuple(adapters)
+            while True:  # others may have taken memory since the plan was made
+                try:
+                    pipeline = cls(source, load(source, device, dtype, plan, adapters), device, dtype, plan)
+                    break
+                except torch.OutOfMemoryError:
+                    longest = preset.timing.frames_covering(preset.timing.max_s)
+                    need = needs(preset, (preset.size.width, preset.size.height), longest, dtype)
+                    following = smaller(plan, need, free_bytes(device))
+                    if following is None:
+                        raise
+                plan = following
+                tell(f"out of memory: again with {plan.describe()}")
+        pipeline.adapters, pipeline.tell = tuple(adapters), tell
         pipeline.load_s = watch.seconds["load"]
         return pipeline
 
@@ -227,20 +242,21 @@ class UnisonPipeline:
     def generate_spec(self, spec: ClipSpec, *, progress: Progress | None = None, gates: bool = False) -> Generation:
         """Generate the clip of a completed request; `gates` keeps the gates of every block and step.
 
-        Where memory runs out, the clip is made again in a smaller arrangement.
+        Where memory runs out, the clip is made again in a smaller arrangement; not where several processes share it,
+        which would wait for each other in different steps.
         """
         while True:
             try:
                 return self._generate(spec, progress, gates)
             except torch.OutOfMemoryError:
                 plan = smaller(self.residence.plan, self._needs(spec), free_bytes(self.device))
-                if plan is None:
+                if plan is None or self.residence.shared:
                     raise
             self.tell(f"out of memory: again with {plan.describe()}")
             self.residence.close()
-            shared = self.residence.shared
             self.residence = Residence(self.model, self.codec, self.device, plan)
-            self.residence.shared = shared
+            if plan.captions_on_host and self.loaded.captions:
+                self.loaded.captions.device = torch.device("cpu")
 
     @torch.inference_mode()
     def _generate(self, spec: ClipSpec, progress: Progress | None, gates: bool) -> Generation:
