@@ -320,12 +320,16 @@ def load_preset(name: str) -> Preset:
     return from_mapping(Preset, _preset_mapping(name), name)
 
 
+def preset_names() -> list[str]:
+    """Presets that came with the package."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
 def _preset_mapping(name: str) -> dict[str, Any]:
     """A preset's data; where it names a `base`, that preset's with what it says itself in place."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else PRESETS / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in PRESETS.glob("*.yaml")))
-        raise UsageError(f"unknown preset {name!r}; there are: {known}")
+        raise UsageError(f"unknown preset {name!r}; there are: {', '.join(preset_names())}")
     data = read_yaml(path)
     base = data.pop("base", None)
     return data if base is None else _merged(_preset_mapping(base), data)

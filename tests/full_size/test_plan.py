@@ -88,6 +88,23 @@ def test_a_forward_at_full_size_is_counted_as_published() -> None:
     assert 0.52e15 < flops < 0.60e15
 
 
+def test_a_dry_run_of_a_preset_tells_of_the_public_weights(monkeypatch) -> None:
+    """Before anything is downloaded: what `train init` would fetch, and under which licences."""
+    from unison_core.weights import from_public
+
+    sizes = {"k2-fsa/ZipVoice": {"zipvoice/model.pt": 491_000_000}}
+    monkeypatch.setattr(from_public, "missing_downloads", lambda name, revision, patterns: sizes.get(name, {}))
+    command = ["generate", "--model", "5b", "--device", "cpu", "--precision", "bf16", "-c", "A bell", "-d", "5"]
+    told = CliRunner().invoke(app, [*command, "--dry-run"])
+    assert told.exit_code == 0, told.output
+    for part in ("unison train init --preset 5b", "6,599.4M  together", "28,160 tokens", "0.49 GB  k2-fsa/ZipVoice",
+                 "audio: CC-BY-NC-4.0 (hkchengrex/MMAudio)"):  # fmt: skip
+        assert part in told.stdout
+    made = CliRunner().invoke(app, command)
+    assert made.exit_code == 2
+    assert "it is a preset, sizes without weights" in " ".join(made.stderr.split())
+
+
 def test_a_dry_run_tells_everything_and_loads_nothing(small_5b: Path, tmp_path: Path, monkeypatch) -> None:
     def loaded(*_: object) -> None:
         raise AssertionError("weights were read")

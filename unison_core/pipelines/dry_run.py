@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from unison_core.config import Preset, load_preset, preset_names
 from unison_core.diffusion.guidance import TextGuidance, movable
 from unison_core.diffusion.schedule import stream_schedules
 from unison_core.diffusion.step_cache import computed_steps
@@ -14,6 +16,7 @@ from unison_core.pipelines.planning import plan_for
 from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
 from unison_core.pipelines.workload import forward_flops, matmul_speed
 from unison_core.types import VIDEO
+from unison_core.weights.from_public import published
 from unison_core.weights.licences import Part, read_sources
 from unison_core.weights.resolve import missing_downloads, resolve_preset
 
@@ -34,7 +37,7 @@ class DryRun:
         flops: of one forward of one row. forwards: rows that a clip computes.
         seconds: estimated for sampling.
         speed: measured operations a second that the estimate rests on.
-        downloads: bytes by file.
+        downloads: bytes by file; None where the Hub may not be asked.
         sources: parts with their licences.
     """
 
@@ -51,7 +54,7 @@ class DryRun:
     forwards: int
     seconds: float
     speed: float
-    downloads: Mapping[str, int]
+    downloads: Mapping[str, int] | None
     sources: tuple[Part, ...]
 
     def to_mapping(self) -> dict[str, Any]:
@@ -63,7 +66,7 @@ class DryRun:
                        "peaks": dict(self.plan.peaks)},
             "clip": dict(self.clip), "forward_flops": self.flops, "forwards": self.forwards,
             "estimated_sampling_s": round(self.seconds, 1), "matmul_flops_per_s": round(self.speed),
-            "downloads": dict(self.downloads),
+            "downloads": None if self.downloads is None else dict(self.downloads),
             "licences": {part.part: part.licence for part in self.sources},
         }  # fmt: skip
 
@@ -83,10 +86,10 @@ class DryRun:
             f"{self.flops / 1e12:.3g} TFLOP, at {ATTAINED:.0%} of the {self.speed / 1e12:.3g} TFLOP/s that matrix "
             "products reached just now",
         ]  # fmt: skip
-        missing = sum(self.downloads.values())
-        rows.append(f"downloads  {missing / 1e9:.2f} GB in {len(self.downloads)} files" if missing else
-                    "downloads  none")  # fmt: skip
-        rows += [f"           {size / 1e9:>6.2f} GB  {name}" for name, size in self.downloads.items()]
+        files = self.downloads or {}
+        missing = f"{sum(files.values()) / 1e9:.2f} GB in {len(files)} files" if files else "none"
+        rows.append(f"downloads  {'not asked for, --offline' if self.downloads is None else missing}")
+        rows += [f"           {size / 1e9:>6.2f} GB  {name}" for name, size in files.items()]
         rows += [f"licence    {part.part}: {part.licence} ({part.source})" for part in self.sources]
         if not self.sources:
             rows.append("licence    not recorded in this model folder")
@@ -97,9 +100,11 @@ def dry_run(
     request: GenerateRequest, *, model: str, device: str = "auto", precision: str = "auto", memory: str = "auto",
     offline: bool = False,
 ) -> DryRun:  # fmt: skip
-    """Work out what a clip would take; raises as `generate` would for what is wrong with the request."""
-    source = resolve_preset(model, offline=offline)
-    preset = source.preset
+    """Work out what a clip would take; raises as `generate` would for what is wrong with the request.
+
+    A preset's name in place of a model tells of the folder that `train init` would make of public weights.
+    """
+    name, revision, preset, downloads, sources = _model(model, offline)
     spec = complete(request, preset)
     place = choose_device(device)
     dtype = choose_precision(precision, place)
@@ -113,15 +118,27 @@ def dry_run(
         spec.size[0] // stride // patch[2]
     )  # fmt: skip
     return DryRun(
-        model=source.name, revision=source.revision, preset=preset.name, parameters=inventory(preset),
+        model=name, revision=revision, preset=preset.name, parameters=inventory(preset),
         device=f"{place} ({device_name(place)}), {str(dtype).removeprefix('torch.')}", free=free_bytes(place),
         plan=plan, needs=needs(preset, spec.size, frames, dtype),
         clip={"width": spec.size[0], "height": spec.size[1], "duration_s": spec.duration_s,
               "frames": preset.timing.shown_frames(spec.duration_s), "tokens": tokens, "steps": spec.steps},
         flops=flops, forwards=forwards, seconds=forwards * flops / (ATTAINED * speed), speed=speed,
-        downloads={} if offline else missing_downloads(model, source.revision),
-        sources=tuple(read_sources(source.path)),
+        downloads=downloads, sources=tuple(sources),
     )  # fmt: skip
+
+
+def _model(model: str, offline: bool) -> tuple[str, str | None, Preset, dict[str, int] | None, list[Part]]:
+    """Name, commit, preset, missing downloads and parts of a model, or of a preset without one."""
+    if model in preset_names() and not Path(model).is_dir():
+        preset = load_preset(model)
+        public = preset.model.caption.kind == "external"  # the presets that public weights fit
+        parts, downloads = published(offline=offline) if public else ([], {})
+        return f"none yet: unison train init --preset {model} makes it", None, preset, downloads, parts
+    source = resolve_preset(model, offline=offline)
+    here = source.revision is None
+    missing = {} if here else None if offline else missing_downloads(model, source.revision)
+    return source.name, source.revision, source.preset, missing, read_sources(source.path)
 
 
 def _rows(spec: ClipSpec) -> int:

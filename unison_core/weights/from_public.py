@@ -21,8 +21,8 @@ from unison_core.weights.caption_configs import clip_config, umt5_config, write_
 from unison_core.weights.checksums import verify_downloads, write_checksums
 from unison_core.weights.initialise import Accounting, codec_tensors, joint_tensors
 from unison_core.weights.lazy import LazyTensors
-from unison_core.weights.licences import OWN, Part, licence_of, write_sources
-from unison_core.weights.resolve import resolve_public
+from unison_core.weights.licences import OWN, UNKNOWN, Part, known_licence, licence_of, write_sources
+from unison_core.weights.resolve import missing_downloads, resolve_public
 from unison_core.weights.save import header, write_preset
 from unison_core.weights.scratch_captions import write_scratch_captions
 from unison_core.weights.tensors import write_tensors
@@ -116,6 +116,24 @@ def make_folder(
     write_checksums(out)
     write_preset(out, preset)
     return parts
+
+
+def published(*, offline: bool = False) -> tuple[list[Part], dict[str, int] | None]:
+    """What a folder of public weights would be made of, and the bytes by file that are yet to be downloaded.
+
+    Args:
+        offline: never use the network; None takes the place of downloads.
+
+    Raises:
+        UnisonError: the Hub cannot be asked.
+    """
+    parts = [Part(part=part, source=name, revision=None, licence=known_licence(name) or UNKNOWN, loaded=0)
+             for part, (name, _) in PARTS.items()]  # fmt: skip
+    if offline:
+        return parts, None
+    sizes = {f"{name}/{file}": size for name, patterns in dict(PARTS.values()).items()
+             for file, size in missing_downloads(name, None, patterns).items()}  # fmt: skip
+    return parts, sizes
 
 
 def _needed(part: str, sources: Sources) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from unison_core.config import Preset, from_mapping, read_yaml
+from unison_core.config import Preset, from_mapping, preset_names, read_yaml
 from unison_core.errors import UnisonError, UsageError, one_line
 from unison_core.weights.checksums import remembered_sha256
 
@@ -95,6 +95,11 @@ def resolve(name: str, *, offline: bool = False) -> ModelFolder:
     if match and not path.is_absolute() and not name.startswith("."):
         folder, revision = download(match["repo"], match["revision"], PATTERNS, offline=offline)
         return _checked(ModelFolder(name, folder, revision))
+    if name in preset_names():
+        raise UsageError(
+            f"unknown model {name!r}: it is a preset, sizes without weights; `unison train init --preset {name} --out "
+            "FOLDER` makes a model folder of it, --dry-run tells what it takes"
+        )
     known = bundled_names()
     if not known:
         raise UsageError(
@@ -124,25 +129,27 @@ def resolve_preset(name: str, *, offline: bool = False) -> ModelFolder:
     return ModelFolder(name, folder, revision)
 
 
-def missing_downloads(name: str, revision: str | None) -> dict[str, int]:
-    """Bytes by name of the files of a Hub model that are not on this machine yet; none for folders."""
+def missing_downloads(name: str, revision: str | None, patterns: Sequence[str] = PATTERNS) -> dict[str, int]:
+    """Bytes by name of the files of a Hub model that match `patterns` and are not on this machine; none for folders."""
     from huggingface_hub import HfApi, try_to_load_from_cache
     from huggingface_hub.utils import filter_repo_objects
 
     match = HUB_ID.match(name)
-    if Path(name).expanduser().is_dir() or match is None or revision is None:
+    if Path(name).expanduser().is_dir() or match is None:
         return {}
     try:
         info = HfApi(endpoint=os.environ.get("HF_ENDPOINT")).model_info(
             match["repo"], revision=revision, files_metadata=True
         )
     except OSError as error:
-        raise UnisonError(f"model {name!r}: the Hub cannot be asked for its files: {error}") from error
+        raise UnisonError(
+            f"model {name!r}: the Hub cannot be asked for its files ({one_line(error)}): --offline does without"
+        ) from error
     sizes = {file.rfilename: int(file.size or 0) for file in info.siblings or []}
     return {
         file: sizes[file]
-        for file in filter_repo_objects(sizes, allow_patterns=list(PATTERNS))
-        if not isinstance(try_to_load_from_cache(match["repo"], file, revision=revision), str)
+        for file in filter_repo_objects(sizes, allow_patterns=list(patterns))
+        if not isinstance(try_to_load_from_cache(match["repo"], file, revision=info.sha), str)
     }
 
 
