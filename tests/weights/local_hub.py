@@ -20,6 +20,7 @@ class Hub:
         files: bytes by revision and name of the repository `someone/model`.
         cut_after: the first body of `cut_name` ends after so many bytes.
         token: needed for everything, if given.
+        refusal: code of the answer to a request without it.
         corrupt: names whose bodies are other bytes than were published.
         requests: (method, path, range header) of what came.
     """
@@ -28,6 +29,7 @@ class Hub:
     cut_after: int = 0
     cut_name: str = "model.safetensors"
     token: str | None = None
+    refusal: str = "GatedRepo"
     corrupt: set[str] = field(default_factory=set)
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
     url: str = ""
@@ -53,7 +55,7 @@ def serving(hub: Hub) -> Iterator[Hub]:
             path = unquote(urlsplit(self.path).path)
             hub.requests.append((self.command, path, self.headers.get("Range")))
             if hub.token and self.headers.get("Authorization") != f"Bearer {hub.token}":
-                return self.fail(401, "GatedRepo")
+                return self.fail(401, hub.refusal)
             parts = path.strip("/").split("/")
             if path.startswith("/api/models/"):
                 return self.api(parts[2:], body)

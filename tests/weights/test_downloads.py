@@ -65,6 +65,12 @@ def test_a_closed_repository_says_how_to_get_in(hub: Hub) -> None:
     hub.token = "secret"
     with pytest.raises(UnisonError, match="asks for consent first: open"):
         resolve("someone/model")
+    hub.refusal = "RepoNotFound"  # the Hub does not tell strangers what is private
+    with pytest.raises(UsageError, match="a private one asks for `hf auth login`"):
+        resolve("someone/model")
+    hub.refusal = ""
+    with pytest.raises(UnisonError, match="the Hub refuses this token: run `hf auth login`"):
+        resolve("someone/model")
 
 
 def test_offline_and_unreachable_are_told_apart(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

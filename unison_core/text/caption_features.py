@@ -166,8 +166,20 @@ def unheard_tokens(folder: Path, caption: str) -> int:
     return max(0, count - int(config["max_position_embeddings"]))
 
 
+def _hush() -> None:
+    """No bars of transformers' own, which know nothing of `--quiet`; those of downloads stay as they are."""
+    from huggingface_hub.utils import are_progress_bars_disabled, enable_progress_bars
+    from transformers.utils import logging
+
+    downloads = not are_progress_bars_disabled()
+    logging.disable_progress_bar()
+    if downloads:
+        enable_progress_bars()
+
+
 def _load_strictly(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     """A transformers model with every tensor from the folder; raises UnisonError where one is missing or foreign."""
+    _hush()
     try:
         model, report = kind.from_pretrained(
             folder, dtype=dtype, output_loading_info=True, local_files_only=True, use_safetensors=True

@@ -202,7 +202,8 @@ def download(repo: str, revision: str | None, patterns: Sequence[str], *, offlin
         raise UnisonError(f"model {repo!r} asks for consent first: open https://huggingface.co/{repo}") from error
     except RepositoryNotFoundError as error:
         raise UsageError(
-            f"unknown model {repo!r}: it is no folder, and the Hub has no such public repository"
+            f"unknown model {repo!r}: it is no folder, and the Hub has no such public repository (a private one asks "
+            "for `hf auth login`)"
         ) from error
     except RevisionNotFoundError as error:
         raise UsageError(f"model {repo!r} has no revision {revision!r}") from error
@@ -210,5 +211,8 @@ def download(repo: str, revision: str | None, patterns: Sequence[str], *, offlin
         why = "it was never downloaded, and --offline forbids it" if offline else "the Hub cannot be reached"
         raise UnisonError(f"model {repo!r}: {why}") from error
     except (HfHubHTTPError, OSError) as error:
+        answer = getattr(error, "response", None)
+        if answer is not None and answer.status_code in (401, 403):
+            raise UnisonError(f"model {repo!r}: the Hub refuses this token: run `hf auth login`") from error
         raise UnisonError(f"model {repo!r} could not be downloaded: {one_line(error, None)}") from error
     return Path(path), Path(path).name
