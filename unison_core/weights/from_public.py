@@ -222,9 +222,8 @@ def _captions(
         return []
     tell("writing the caption encoders")
     if "captions" in sources.scratch:
-        return [_scratch("captions", Accounting(
-            loaded=(), new=tuple(write_scratch_captions(out, preset.model, seed, dtype)), unused=()
-        ))]  # fmt: skip
+        drawn = write_scratch_captions(out, preset.model, seed, dtype)
+        return [_scratch("captions", Accounting(loaded=(), new=tuple(drawn), unused=()))]
     parts = []
     wan, clip = found["video"].path, found["clip"].path
     for name, target, (tensors, unused), config, tokenizer in (

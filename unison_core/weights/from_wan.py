@@ -16,6 +16,8 @@ TRANSFORMER_FILES = ("transformer/diffusion_pytorch_model*.safetensors", "diffus
 VAE_FILES = ("vae/diffusion_pytorch_model*.safetensors", "Wan2.2_VAE.pth")
 UMT5_FILES = ("text_encoder/model*.safetensors", "models_t5_umt5-xxl-enc-bf16.pth")
 UMT5_CONFIGS = ("text_encoder/config.json",)
+UMT5_COPY = "encoder.embed_tokens.weight"
+"""The same tensor as `shared.weight`, which transformers saves twice."""
 TOKENIZER_FOLDERS = ("tokenizer", "google/umt5-xxl")
 DOWNLOADS = (*TRANSFORMER_FILES, *VAE_FILES, *UMT5_FILES, *(f"{folder}/*" for folder in TOKENIZER_FOLDERS),
              "vae/config.json", "text_encoder/config.json", "README.md")  # fmt: skip
@@ -107,8 +109,8 @@ def umt5(folder: Path) -> tuple[dict[str, LazyTensor], tuple[str, ...]]:
     tensors = open_files(find(folder, UMT5_FILES, "the text encoder umT5"))
     if "token_embedding.weight" in tensors:
         return renamed(tensors, ORIGINAL_UMT5), ()
-    twice = tuple(key for key in tensors if key == "encoder.embed_tokens.weight")  # a copy of `shared.weight`
-    return {key: tensor for key, tensor in tensors.items() if key not in twice}, twice
+    own = {key: tensor for key, tensor in tensors.items() if key != UMT5_COPY}
+    return own, tuple(tensors.keys() - own.keys())
 
 
 def downloads(scratch: Collection[str]) -> tuple[str, ...]:

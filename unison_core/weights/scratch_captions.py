@@ -12,6 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
 from unison_core.config import ModelConfig
 from unison_core.text.caption_features import AUDIO_FOLDER, VIDEO_FOLDER
+from unison_core.weights.from_wan import UMT5_COPY
 from unison_core.weights.tensors import write_tensors
 
 UMT5_XXL = {"vocab_size": 256384, "d_kv": 64, "d_ff": 10240, "num_layers": 24, "num_heads": 64}
@@ -36,7 +37,7 @@ def write_scratch_captions(folder: Path, config: ModelConfig, seed: int, dtype: 
             finally:
                 torch.set_default_dtype(default)
         target = folder / name
-        own = {key: tensor for key, tensor in state.items() if key != "encoder.embed_tokens.weight"}
+        own = {key: tensor for key, tensor in state.items() if key != UMT5_COPY}
         write_tensors(target, own)
         written += [f"{name}.{key}" for key in own]
         (target / "config.json").write_text(json.dumps(settings.to_dict(), indent=1, default=str), encoding="utf-8")
