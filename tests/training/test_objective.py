@@ -8,7 +8,9 @@ import torch
 from unison_core.diffusion.flow import SigmaDistribution
 from unison_core.diffusion.forcing import ForcingConfig
 from unison_core.diffusion.progressive import ProgressiveSchedule
+from unison_core.text.prompt import START_S
 from unison_core.training.emphasis import Emphasis
+from unison_core.training.given_picture import GivenPicture, natural_spans
 from unison_core.training.objective import LatentBatch, ObjectiveConfig, objective
 from unison_core.types import MIX, SFX, SPEECH, STREAMS, VIDEO, TextInputs
 
@@ -216,3 +218,46 @@ def test_an_emphasis_that_is_none_is_refused(wrong):
 def test_unknown_tasks_are_named():
     with pytest.raises(ValueError, match="lipsync"):
         ObjectiveConfig(tasks={"lipsync": 1.0})
+
+
+def _spoken(batch):
+    rows = torch.arange(len(batch.text), dtype=torch.float)
+    return replace(batch, text=replace(batch.text, span_s=torch.stack((rows, rows + 1), dim=1)))
+
+
+def test_words_to_a_given_picture_lie_where_generation_lays_them():
+    batch = _spoken(_batch())
+    used = GivenPicture(p_natural_span=1.0, p_other=0.0)
+    _, model = _losses(ObjectiveConfig(tasks={"v2a": 1.0}, given_picture=used, forcing=INDEPENDENT), batch)
+    assert torch.equal(model.text.span_s, natural_spans(batch.text))
+    assert model.text.span_s[0].tolist() == [START_S, START_S + 7.0]
+    _, model = _losses(ObjectiveConfig(tasks={"t2av": 1.0}, given_picture=used, forcing=INDEPENDENT), batch)
+    assert torch.equal(model.text.span_s, batch.text.span_s)
+
+
+def test_silent_rows_have_no_words_to_move():
+    batch = _batch()
+    batch = replace(batch, text=replace(batch.text, phoneme_mask=torch.zeros_like(batch.text.phoneme_mask)))
+    used = GivenPicture(p_natural_span=1.0)
+    _, model = _losses(ObjectiveConfig(tasks={"v2a": 1.0}, given_picture=used, forcing=INDEPENDENT), batch)
+    assert (model.text.span_s == 0).all()
+
+
+def test_dubbing_trains_on_lips_that_say_other_words():
+    batch = _spoken(_batch())
+    used = GivenPicture(p_natural_span=1.0, p_other=1.0)
+    losses, model = _losses(ObjectiveConfig(tasks={"dub": 1.0}, given_picture=used, forcing=INDEPENDENT), batch)
+    for stream in (VIDEO, SFX):
+        assert torch.equal(model.noisy[stream], batch.latents[stream].roll(1, dims=0))
+    assert torch.equal(model.text.span_s, batch.text.span_s)
+    assert losses.weighted[SPEECH].max() < 1e-4, "the speech is the row's own"
+
+
+def test_other_pictures_are_for_dubbing_alone():
+    batch = _batch()
+    used = GivenPicture(p_other=1.0)
+    for task in ("v2a", "foley"):
+        _, model = _losses(ObjectiveConfig(tasks={task: 1.0}, given_picture=used, forcing=INDEPENDENT), batch)
+        assert torch.equal(model.noisy[VIDEO], batch.latents[VIDEO])
+    with pytest.raises(ValueError, match="p_other"):
+        GivenPicture(p_other=1.5)

@@ -19,6 +19,7 @@ from unison_core.diffusion.progressive import Phase
 from unison_core.model.unison import Unison
 from unison_core.tasks import ANCHORS, TASKS, Task
 from unison_core.training.emphasis import Emphasis
+from unison_core.training.given_picture import GivenPicture
 from unison_core.types import AUDIO_STREAMS, MIX, SFX, SPEECH, STREAMS, VIDEO, CaptionFeatures, Latents, TextInputs
 
 
@@ -43,6 +44,8 @@ class ObjectiveConfig:
     stream_weights: Mapping[str, float] = field(default_factory=lambda: {VIDEO: 1.0, SPEECH: 1.0, SFX: 1.0})
     emphasis: Emphasis = field(default_factory=Emphasis)
     """Part of the picture whose error counts more."""
+    given_picture: GivenPicture = field(default_factory=GivenPicture)
+    """Rows with a given picture as they are in use: words at their mean pace, lips that say others."""
 
     def __post_init__(self) -> None:
         unknown = sorted({*self.tasks, *self.task_weights} - set(TASKS))
@@ -182,6 +185,8 @@ def draw_noise(batch: LatentBatch, config: ObjectiveConfig, *, progress: float, 
     streams = tuple(batch.latents)
     count = len(batch.text)
     tasks = assign_tasks(config.tasks, count, generator, streams, config.task_weights, batch.static)
+    latents, text = config.given_picture.apply(batch.latents, batch.text, tasks.given, generator)
+    batch = replace(batch, latents=latents, text=text)
     phase = config.forcing.schedule.at(progress)
     sigma = _sigmas(config.forcing, phase, tasks, generator)
     levels = {s: _spread(sigma[s], x, tasks.first_frame) if s == VIDEO else sigma[s] for s, x in batch.latents.items()}
