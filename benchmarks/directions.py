@@ -35,6 +35,7 @@ from unison_core.evaluation.clip_scores import ClipScores
 from unison_core.evaluation.held_out import SPOKEN, HeldOut, held_out_prompts
 from unison_core.evaluation.lips import lip_sync, mouth_area, speech_level
 from unison_core.evaluation.quality_table import AT_LEAST, AT_MOST, Line, corpus_wer, markdown, quality_lines
+from unison_core.media import ffmpeg
 from unison_core.media.mp4 import write_mp4
 from unison_core.media.probe import probe
 from unison_core.media.wav import quantise, write_wav
@@ -71,7 +72,8 @@ class Case:
 
     Attributes:
         prompt: the scene.
-        folder: holds video.mp4, speech.wav, sfx.wav and first.png, and voice.wav where another scene has this voice.
+        folder: holds video.mp4, silent.mp4 (the picture alone), speech.wav, sfx.wav and first.png, and voice.wav where
+            another scene has this voice.
         other_words: words of another scene that fit into this one, for dubbing.
     """
 
@@ -98,10 +100,10 @@ DIRECTIONS: Mapping[str, Make] = {
         speech=c.file("speech.wav"), image=c.file("first.png"), caption=c.prompt.scene.caption, seed=c.prompt.seed
     ),
     "v2a": lambda p, c: p.v2a(
-        video=c.file("video.mp4"), caption=UNINFORMATIVE, transcript=c.prompt.scene.transcript, seed=c.prompt.seed
+        video=c.file("silent.mp4"), caption=UNINFORMATIVE, transcript=c.prompt.scene.transcript, seed=c.prompt.seed
     ),
     "new effects": lambda p, c: p.v2a(
-        video=c.file("video.mp4"), speech=c.file("speech.wav"), caption=UNINFORMATIVE, seed=c.prompt.seed
+        video=c.file("silent.mp4"), speech=c.file("speech.wav"), caption=UNINFORMATIVE, seed=c.prompt.seed
     ),
     "dubbing": lambda p, c: p.v2a(
         video=c.file("video.mp4"), sfx=c.file("sfx.wav"), caption=c.prompt.scene.caption, transcript=c.other_words,
@@ -185,6 +187,7 @@ def write_cases(prompts: list[HeldOut], folder: Path) -> Iterator[Case]:
             Image.fromarray(clip.frames[0]).save(place / "first.png")
             write_mp4(place / "part.mp4", clip.frames, clip.fps, place / "mix.wav", {})
             write_voice(place / "voice.wav", other.get(prompt.id))
+            ffmpeg.run(["-y", "-i", str(place / "part.mp4"), "-c", "copy", "-an", str(place / "silent.mp4")])
             (place / "part.mp4").rename(place / "video.mp4")
         yield Case(prompt=prompt, folder=place, other_words=_other_words(prompts, i))
 

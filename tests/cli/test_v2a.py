@@ -9,6 +9,7 @@ from tests.cli.conftest import write_sound, write_video
 from tests.cli.test_a2v import levels
 from unison_core.media import ffmpeg
 from unison_core.media.read import read_audio, read_frames
+from unison_core.pipelines import unison_pipeline
 from unison_core.pipelines.record import read_record
 from unison_core.types import SFX, SPEECH
 
@@ -100,6 +101,33 @@ def test_keep_takes_a_stem_from_the_videos_own_sound(direct, monkeypatch, tmp_pa
     kept = levels(tmp_path / "o" / f"{keep}.wav")
     count = min(len(expected), len(kept))
     assert np.array_equal(kept[:count], expected[:count])
+
+
+@pytest.mark.parametrize(
+    ("share", "arguments", "found"),
+    [
+        (0.25, ("-t", "Hello"), True),
+        (0.25, ("-t", "Hello", "--keep", "sfx"), True),
+        (0.25, ("-t", "Hello", "--span", "0.1-0.9"), True),
+        (0.05, ("-t", "Hello"), False),
+        (0.25, (), None),
+        (0.25, ("--keep", "speech"), None),
+    ],
+)
+def test_new_words_take_the_place_of_the_videos_own(direct, monkeypatch, tmp_path, share, arguments, found):
+    split_in(monkeypatch, share)
+    laid_out = []
+    place = unison_pipeline.span_within
+    monkeypatch.setattr(unison_pipeline, "span_within", lambda *a: laid_out.append(a[1]) or place(*a))
+    video = write_video(tmp_path / "a.mp4")
+    result = direct("v2a", "--video", video, *arguments, "--out", "o")
+    assert result.exit_code == 0, result.stderr
+    record = read_record(tmp_path / "o")
+    assert ("separator" in record["inputs"]["video"]) == (found is not None or "--keep" in arguments)
+    if "--span" in arguments or not found:
+        assert not laid_out
+    else:
+        assert laid_out[0] == pytest.approx((0, 1.5), abs=0.1)
 
 
 def test_a_recording_is_separated_on_the_way_to_a_picture(direct, monkeypatch, tmp_path):

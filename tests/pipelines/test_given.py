@@ -52,7 +52,7 @@ def test_when_given_speech_is_heard():
     wave = np.zeros(32000, np.float32)
     wave[8000:20000] = 0.3 * np.sin(np.arange(12000))
     start, end = GivenMedia(stems={"speech": wave}, rate_hz=16000).spoken_s()
-    assert start == pytest.approx(0.5, abs=0.2)
-    assert end == pytest.approx(1.25, abs=0.2)
+    assert start == pytest.approx(0.5, abs=0.02)
+    assert end == pytest.approx(1.25, abs=0.02)
     assert GivenMedia(stems={"speech": 0 * wave}, rate_hz=16000).spoken_s() is None
     assert GivenMedia(stems={"sfx": wave}, rate_hz=16000).spoken_s() is None

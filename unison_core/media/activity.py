@@ -20,13 +20,25 @@ def levels_db(samples: np.ndarray, rate_hz: int) -> np.ndarray:
     return 10 * np.log10(np.maximum(power[hop // 2 :: hop], 1e-12))
 
 
+def heard_s(samples: np.ndarray, rate_hz: int) -> tuple[float, float] | None:
+    """From when to when a voice is heard, in seconds, without the hold and the fades of `activity`; None in silence."""
+    if not samples.size or not (active := _active(samples, rate_hz)).any():
+        return None
+    first, last = np.flatnonzero(active)[[0, -1]].tolist()
+    return (first * HOP_S, min((last + 1) * HOP_S, samples.size / rate_hz))
+
+
+def _active(samples: np.ndarray, rate_hz: int) -> np.ndarray:
+    """Whether a voice is heard, bool `(windows,)`, every 10 ms."""
+    level = levels_db(samples, rate_hz)
+    return level > max(level.max(initial=FLOOR_DB) - BELOW_PEAK_DB, FLOOR_DB)
+
+
 def activity(samples: np.ndarray, rate_hz: int) -> np.ndarray:
     """How far speech is active, `(samples,)` in [0, 1]: 1 while it is heard, with 80 ms fades, 0 in silence."""
     if not samples.size:
         return np.zeros(0, np.float32)
-    level = levels_db(samples, rate_hz)
-    active = level > max(level.max(initial=FLOOR_DB) - BELOW_PEAK_DB, FLOOR_DB)
-    held = maximum_filter1d(active.astype(np.float64), max(1, round(HOLD_S / HOP_S)))
+    held = maximum_filter1d(_active(samples, rate_hz).astype(np.float64), max(1, round(HOLD_S / HOP_S)))
     faded = uniform_filter1d(held, max(1, round(FADE_S / HOP_S)))
     hop = max(1, round(HOP_S * rate_hz))
     return np.interp(np.arange(len(samples)), hop // 2 + hop * np.arange(len(faded)), faded).astype(np.float32)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from unison_core.codecs.codec import Codec
 from unison_core.errors import UsageError
-from unison_core.media.activity import activity
+from unison_core.media.activity import activity, heard_s
 from unison_core.media.pictures import read_picture, read_video
 from unison_core.media.probe import MediaInfo
 from unison_core.media.read import read_audio
@@ -25,8 +25,11 @@ from unison_core.pipelines.given import REFERENCE, REFERENCE_S, Given, describe_
 from unison_core.pipelines.request import ClipSpec
 from unison_core.pipelines.separating import Separator
 from unison_core.timing import Timing
-from unison_core.types import SPEECH, VIDEO
+from unison_core.types import AUDIO_STREAMS, SPEECH, VIDEO
 from unison_core.weights.checksums import sha256
+
+FAINTEST_VOICE_DB = -20.0
+"""Level of a video's voice under its whole sound, below which it passes for none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,8 @@ class GivenMedia:
         image: uint8 RGB `(H, W, 3)`, the first frame; likewise.
         stems: float32 `(samples,)` by given audio stream, at `rate_hz`.
         reference: float32 `(samples,)` of a voice, at the model's rate; None where none is given.
+        replaced: float32 `(samples,)`, at `rate_hz`, of the video's own voice where another takes its place; None where
+            the video has none.
         rate_hz: sample rate of the clip's sound.
         inputs: for the record: path, hash and facts by file.
     """
@@ -46,15 +51,17 @@ class GivenMedia:
     image: np.ndarray | None = None
     stems: Mapping[str, np.ndarray] = field(default_factory=dict)
     reference: np.ndarray | None = None
+    replaced: np.ndarray | None = None
     rate_hz: int
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def spoken_s(self) -> tuple[float, float] | None:
         """When the given speech is heard; None where none is given or it is silent."""
-        if SPEECH not in self.stems:
-            return None
-        heard = np.flatnonzero(activity(self.stems[SPEECH], self.rate_hz) > 0.5)
-        return (float(heard[0] / self.rate_hz), float((heard[-1] + 1) / self.rate_hz)) if len(heard) else None
+        return heard_s(self.stems[SPEECH], self.rate_hz) if SPEECH in self.stems else None
+
+    def replaced_s(self) -> tuple[float, float] | None:
+        """When the voice that is replaced is heard: while the mouth moves that the new words are put into."""
+        return None if self.replaced is None else heard_s(self.replaced, self.rate_hz)
 
 
 def read_given(spec: ClipSpec, timing: Timing, separator: Callable[[], Separator]) -> GivenMedia:
@@ -70,21 +77,29 @@ def read_given(spec: ClipSpec, timing: Timing, separator: Callable[[], Separator
     """
     given, model_hz = spec.given, timing.sample_rate_hz
     found = describe_files(given)
-    rates = {name: found[name].audio_rate_hz or model_hz for name in given.sounds}
+    heard = dict(given.sounds)
+    if spec.transcript and SPEECH not in given.stems and VIDEO in found and found[VIDEO].audio_rate_hz:
+        heard[VIDEO] = given.files[VIDEO]  # its voice tells when the words are spoken
+    rates = {name: found[name].audio_rate_hz or model_hz for name in heard}
     rate_hz = next(iter(rates.values())) if given.keep_rate else model_hz
     shown = timing.shown_frames(spec.duration_s)
     samples = round(shown / timing.fps * rate_hz)
     stems: dict[str, np.ndarray] = {}
     separated: dict[str, dict[str, Any]] = {}
-    for name, path in given.sounds.items():
+    replaced = None
+    for name, path in heard.items():
         wave = read_audio(path, rates[name], start_s=given.start_s, duration_s=spec.duration_s + 0.1)
+        if not len(wave) and name not in given.sounds:
+            continue
         if not len(wave):
             raise UsageError(f"{name} {path} holds no sound from {given.start_s:g} s on")
         parts: Mapping[str, np.ndarray] = {name: wave}
-        if name not in given.stems:
+        if name not in AUDIO_STREAMS:
             separate = separator()
             parts, separated[name] = separate(wave, rates[name]), {"separator": dict(separate.facts)}
-        kept = given.stems & parts.keys()
+        if name == VIDEO and SPEECH not in given.stems and is_voice(parts[SPEECH], wave):
+            replaced = fitted(resampled(parts[SPEECH], rates[name], rate_hz), samples)
+        kept = given.stems & parts.keys() if name in given.sounds else frozenset()
         stems |= {s: fitted(resampled(parts[s], rates[name], rate_hz), samples) for s in kept}
     frames = image = None
     if given.video is not None:
@@ -96,7 +111,7 @@ def read_given(spec: ClipSpec, timing: Timing, separator: Callable[[], Separator
         reference = read_audio(given.files[REFERENCE], model_hz, duration_s=REFERENCE_S[1])
     inputs = {name: _facts(path, found[name]) | separated.get(name, {}) for name, path in given.files.items()}
     return GivenMedia(
-        frames=frames, image=image, stems=stems, reference=reference, rate_hz=rate_hz, inputs=inputs
+        frames=frames, image=image, stems=stems, reference=reference, replaced=replaced, rate_hz=rate_hz, inputs=inputs
     )  # fmt: skip
 
 
@@ -140,6 +155,11 @@ def resampled(wave: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
 def fitted(wave: np.ndarray, samples: int) -> np.ndarray:
     """The first `samples` of `wave`, continued by silence."""
     return np.pad(wave[:samples], (0, max(0, samples - len(wave)))).astype(np.float32)
+
+
+def is_voice(speech: np.ndarray, mix: np.ndarray) -> bool:
+    """Whether what was taken for speech is more than what a separator leaves over of other sounds."""
+    return bool(np.square(speech).mean() > 10 ** (FAINTEST_VOICE_DB / 10) * np.square(mix).mean())
 
 
 def _covering(given: Given, spec: ClipSpec, timing: Timing) -> np.ndarray:

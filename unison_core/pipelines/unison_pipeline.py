@@ -50,7 +50,7 @@ from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
 from unison_core.pipelines.residence import Residence
 from unison_core.pipelines.separating import Separator, bundled_separator
 from unison_core.pipelines.stopwatch import Stopwatch
-from unison_core.text.prompt import encode_prompts
+from unison_core.text.prompt import encode_prompts, span_within
 from unison_core.types import AUDIO_STREAMS, SFX, SPEECH, STREAMS, VIDEO, Prompt, TextInputs
 from unison_core.weights.lora import Adapter, parse_adapter
 from unison_core.weights.resolve import DEFAULT_MODEL, ModelFolder, resolve
@@ -269,6 +269,8 @@ class UnisonPipeline:
             reference = encode_reference(media, self.codec)
         with watch.part("text"):
             span_s = spec.span_s or media.spoken_s()
+            if span_s is None and (replaced_s := media.replaced_s()):
+                span_s = span_within(spec.transcript, replaced_s, spec.duration_s)
             untold = SPEECH in media.stems and not spec.transcript  # somebody speaks, we are not told what
             said = Prompt(caption=spec.caption, transcript=spec.transcript, span_s=span_s)
             text = self._text(said, spec, dropped=untold)

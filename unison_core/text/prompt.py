@@ -14,6 +14,8 @@ from unison_core.types import Prompt, TextInputs
 
 START_S, END_S = 0.25, 0.35
 """Quiet before and after the speech where only its words are given."""
+PACE = (0.75, 1.35)
+"""Shortest and longest that words are made for a mouth that moves, over their natural length."""
 
 
 @cache
@@ -70,6 +72,20 @@ def span_for(transcript: str, duration_s: float) -> tuple[float, float]:
     transcript that takes longer than the clip. Nothing to say gives (0, 0).
     """
     return _place(phoneme_tokenizer().encode(transcript), duration_s)
+
+
+def span_within(transcript: str, spoken_s: tuple[float, float], duration_s: float) -> tuple[float, float]:
+    """(start, end) in seconds of `transcript` in place of words that somebody says from `spoken_s[0]` to `spoken_s[1]`.
+
+    It is said as fast or as slowly as PACE allows; what does not fit then goes on after them, or begins before where
+    the clip ends. Raises UsageError as `span_for` does.
+    """
+    start_s, end_s = spoken_s
+    first_s, last_s = span_for(transcript, duration_s)
+    natural_s = last_s - first_s
+    length_s = min(max(end_s - start_s, PACE[0] * natural_s), PACE[1] * natural_s, duration_s)
+    start_s = min(start_s, duration_s - length_s)
+    return (start_s, start_s + length_s)
 
 
 def fitting_duration_s(transcript: str) -> float:
