@@ -213,6 +213,11 @@ def test_what_does_not_fit_is_named(preset, public: dict[str, str], tmp_path: Pa
     with pytest.raises(UnisonError, match=r"mel VAE.*published at https.*--audio-vae"):
         make_folder(tmp_path / "c", preset, Sources(names={**public, "audio": str(empty)}))
     assert not (tmp_path / "c" / PRESET_FILE).exists()
+    odd = shutil.copytree(public["video"], tmp_path / "odd")
+    config = json.loads((odd / "vae/config.json").read_text())
+    (odd / "vae/config.json").write_text(json.dumps(config | {"latents_std": [1.0, 1.0]}))
+    with pytest.raises(UnisonError, match=r"video_vae: its public .*std has 2 channels, its preset's \d+"):
+        make_folder(tmp_path / "d", preset, Sources(names={**public, "video": str(odd)}))
     with pytest.raises(UsageError, match="none of video, audio"):
         Sources(scratch=frozenset({"vidoe"}))
 

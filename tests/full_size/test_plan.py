@@ -28,6 +28,12 @@ def test_the_first_arrangement_that_fits_is_taken(free: int, mode: str) -> None:
     assert not plan.fixed
 
 
+def test_weights_that_visit_come_before_decoding_in_tiles() -> None:
+    plan = plan_memory(NEED, 29 * GB)
+    assert (plan.mode, plan.tiled, plan.rows) == ("offload", False, 2)
+    assert plan_memory(NEED, 15 * GB).tiled, "where nothing decodes whole"
+
+
 def test_a_wish_is_kept_and_nonsense_refused() -> None:
     for mode in MODES:
         plan = plan_memory(NEED, 200 * GB, mode)

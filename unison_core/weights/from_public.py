@@ -203,6 +203,8 @@ def _codecs(
     statistics = {
         VIDEO_VAE: {MEAN: video_mean, STD: video_std}, AUDIO_VAE: {MEAN: audio_mean, STD: audio_std}, VOCODER: {},
     }  # fmt: skip
+    _check_statistics(VIDEO_VAE, statistics[VIDEO_VAE], preset.codecs.video.z_dim)
+    _check_statistics(AUDIO_VAE, statistics[AUDIO_VAE], channels)
     parts = []
     for stem, extra in statistics.items():
         tell(f"writing {stem}")
@@ -212,6 +214,12 @@ def _codecs(
         name = stem.replace("_", "-")
         parts.append(found[source].part(name, account) if source else _scratch(name, account))
     return parts
+
+
+def _check_statistics(stem: str, found: Mapping[str, torch.Tensor], channels: int) -> None:
+    for name, values in found.items():
+        if values.shape != (channels,):
+            raise UnisonError(f"{stem}: its public {name} has {values.numel()} channels, its preset's {channels}")
 
 
 def _captions(
