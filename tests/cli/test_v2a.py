@@ -9,7 +9,7 @@ from tests.cli.conftest import write_sound, write_video
 from tests.cli.test_a2v import levels
 from unison_core.media import ffmpeg
 from unison_core.media.read import read_audio, read_frames
-from unison_core.pipelines import unison_pipeline
+from unison_core.pipelines import when_spoken
 from unison_core.pipelines.record import read_record
 from unison_core.types import SFX, SPEECH
 
@@ -117,8 +117,8 @@ def test_keep_takes_a_stem_from_the_videos_own_sound(direct, monkeypatch, tmp_pa
 def test_new_words_take_the_place_of_the_videos_own(direct, monkeypatch, tmp_path, share, arguments, found):
     split_in(monkeypatch, share)
     laid_out = []
-    place = unison_pipeline.span_within
-    monkeypatch.setattr(unison_pipeline, "span_within", lambda *a: laid_out.append(a[1]) or place(*a))
+    place = when_spoken.span_within
+    monkeypatch.setattr(when_spoken, "span_within", lambda *a: laid_out.append(a[1]) or place(*a))
     video = write_video(tmp_path / "a.mp4")
     result = direct("v2a", "--video", video, *arguments, "--out", "o")
     assert result.exit_code == 0, result.stderr
@@ -128,6 +128,23 @@ def test_new_words_take_the_place_of_the_videos_own(direct, monkeypatch, tmp_pat
         assert not laid_out
     else:
         assert laid_out[0] == pytest.approx((0, 1.5), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "listens"),
+    [
+        (("-t", "Hello"), True),
+        (("-t", "Hello", "--span", "0.2-1"), False),
+        ((), False),
+        (("-t", "Hello", "--speech", "s.wav"), False),
+    ],
+)
+def test_a_first_pass_finds_out_when_a_silent_picture_speaks(direct, tmp_path, arguments, listens):
+    write_sound(tmp_path / "s.wav")
+    video = write_video(tmp_path / "a.mp4", sound=False)
+    result = direct("v2a", "--video", video, *arguments, "--steps", 2, "--out", "o")
+    assert result.exit_code == 0, result.stderr
+    assert ("listen" in read_record(tmp_path / "o")["timings_s"]) == listens
 
 
 def test_a_recording_is_separated_on_the_way_to_a_picture(direct, monkeypatch, tmp_path):

@@ -22,6 +22,7 @@ from unison_core.diffusion.generate_latents import JointModel, Sampled, SamplerS
 from unison_core.diffusion.guidance import TextGuidance
 from unison_core.diffusion.sync_cfg import SyncGuidance
 from unison_core.errors import UnisonError, UsageError
+from unison_core.media.activity import heard_s
 from unison_core.media.mix import Mixed, mix_stems
 from unison_core.media.onsets import onsets_s
 from unison_core.media.remux import SourcePicture
@@ -50,6 +51,7 @@ from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
 from unison_core.pipelines.residence import Residence
 from unison_core.pipelines.separating import Separator, bundled_separator
 from unison_core.pipelines.stopwatch import Stopwatch
+from unison_core.pipelines.when_spoken import LISTENING_STEPS, must_listen, told_span
 from unison_core.text.prompt import encode_prompts, span_within
 from unison_core.types import AUDIO_STREAMS, SFX, SPEECH, STREAMS, VIDEO, Prompt, TextInputs
 from unison_core.weights.lora import Adapter, parse_adapter
@@ -268,23 +270,49 @@ class UnisonPipeline:
             given = encode_given(media, self.codec, self.preset.timing, self._frames(spec))
             reference = encode_reference(media, self.codec)
         with watch.part("text"):
-            span_s = spec.span_s or media.spoken_s()
-            if span_s is None and (replaced_s := media.replaced_s()):
-                span_s = span_within(spec.transcript, replaced_s, spec.duration_s)
+            null = self._text(Prompt(caption=spec.negative), spec, dropped=True)
+        span_s = told_span(spec, media)
+        listened = 0
+        if must_listen(spec, media):
+            steps = min(LISTENING_STEPS, spec.steps)
+            with watch.part("listen"):
+                before = progress and _stretch(progress, 0, steps + spec.steps)
+                span_s, listened = self._listen(replace(spec, steps=steps), null, given, reference, before)
+            progress = progress and _stretch(progress, steps, steps + spec.steps)
+        with watch.part("text"):
             untold = SPEECH in media.stems and not spec.transcript  # somebody speaks, we are not told what
             said = Prompt(caption=spec.caption, transcript=spec.transcript, span_s=span_s)
             text = self._text(said, spec, dropped=untold)
-            null = self._text(Prompt(caption=spec.negative), spec, dropped=True)
         attention = fastest_attention(self.device, self._attention_shape(spec), self.dtype)
         with watch.part("sample"), attention, self.residence.sampling() as model:
             recorder = GateRecorder(model) if gates else None
             sampled = self._sample(spec, recorder or model, text, null, given, reference, progress)
+        sampled = replace(sampled, evaluations=sampled.evaluations + listened)
         with self.residence.coding():
             frames, stems = self._decode(spec, media, sampled.latents, watch)
         with watch.part("mix"):
             mixed = mix_stems(stems, media.rate_hz, spec.mix, given=media.stems)
         generation = self._finish(spec, media, sampled, frames, mixed, watch)
         return replace(generation, gates=recorder.to_mapping()) if recorder else generation
+
+    def _listen(
+        self,
+        spec: ClipSpec,
+        null: TextInputs,
+        given: dict[str, torch.Tensor],
+        reference: torch.Tensor | None,
+        progress: Progress | None,
+    ) -> tuple[tuple[float, float] | None, int]:
+        """When a first pass speaks to the given picture, or None; and its evaluations (`when_spoken`)."""
+        text = self._text(Prompt(caption=spec.caption, transcript=spec.transcript), spec)
+        brief = replace(spec, sync_scale={}, cache_every=1)
+        attention = fastest_attention(self.device, self._attention_shape(spec), self.dtype)
+        with attention, self.residence.sampling() as model:
+            sampled = self._sample(brief, model, text, null, given, reference, progress)
+        with self.residence.coding():
+            wave = self.codec.decode_audio(sampled.latents[SPEECH])[0].float().cpu().numpy()
+        spoken_s = heard_s(wave, self.preset.timing.sample_rate_hz)
+        return spoken_s and span_within(spec.transcript, spoken_s, spec.duration_s), sampled.evaluations
 
     def _attention_shape(self, spec: ClipSpec) -> tuple[int, int, int, int]:
         """(B, H, L, d) of the video branch's self-attention."""
@@ -458,3 +486,8 @@ class UnisonPipeline:
 
     def _precision(self) -> str:
         return next(name for name, dtype in PRECISIONS.items() if dtype == self.dtype)
+
+
+def _stretch(progress: Progress, done: int, steps: int) -> Progress:
+    """`progress` of a part of `steps` steps, before which `done` were made."""
+    return lambda i, _: progress(done + i, steps)

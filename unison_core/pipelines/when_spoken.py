@@ -1,0 +1,31 @@
+"""When the words of a clip are spoken, which the model must be told.
+
+    asked                  --span
+    given speech           while it is heard
+    a video with a voice   while that voice is heard, whose place the words take
+    a video without        while a first pass of few steps speaks, which goes by the lips
+    nothing of these       at their natural pace
+"""
+
+from unison_core.pipelines.given_media import GivenMedia
+from unison_core.pipelines.request import ClipSpec
+from unison_core.text.prompt import span_within
+from unison_core.types import SPEECH
+
+LISTENING_STEPS = 8
+"""Sampling steps of the first pass."""
+Span = tuple[float, float]
+
+
+def told_span(spec: ClipSpec, media: GivenMedia) -> Span | None:
+    """(start, end) in seconds as far as the request and what is given tell; None where they do not."""
+    if told := spec.span_s or media.spoken_s():
+        return told
+    replaced = media.replaced_s() if spec.transcript else None
+    return span_within(spec.transcript, replaced, spec.duration_s) if replaced else None
+
+
+def must_listen(spec: ClipSpec, media: GivenMedia) -> bool:
+    """Whether a first pass has to find out when a given picture's words are spoken."""
+    silent = media.frames is not None and SPEECH not in media.stems
+    return silent and bool(spec.transcript) and told_span(spec, media) is None
