@@ -82,9 +82,9 @@ def test_words_that_replace_others_keep_a_pace_that_can_be_said() -> None:
     words = "We start in five minutes"
     natural_s = span_for(words, 9.0)[1] - span_for(words, 9.0)[0]
     assert span_within(words, (1.0, 1.0 + natural_s), 9.0) == pytest.approx((1.0, 1.0 + natural_s))
-    assert span_within(words, (1.0, 1.2), 9.0) == pytest.approx((1.0, 1.0 + 0.75 * natural_s))
+    assert span_within(words, (1.0, 1.2), 9.0) == pytest.approx((1.0, 1.0 + 0.95 * natural_s))
     assert span_within(words, (1.0, 8.0), 9.0) == pytest.approx((1.0, 1.0 + 1.35 * natural_s))
     start_s, end_s = span_within(words, (2.9, 3.0), 3.0)
-    assert (start_s, end_s) == pytest.approx((3.0 - 0.75 * natural_s, 3.0)), "earlier, where the clip ends"
+    assert (start_s, end_s) == pytest.approx((3.0 - 0.95 * natural_s, 3.0)), "earlier, where the clip ends"
     with pytest.raises(UsageError, match="does not fit"):
         span_within(words, (0.1, 0.2), 0.3)
