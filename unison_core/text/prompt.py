@@ -15,8 +15,8 @@ from unison_core.types import Prompt, TextInputs
 START_S, END_S = 0.25, 0.35
 """Quiet before and after the speech where only its words are given."""
 PACE = (0.95, 1.35)
-"""Shortest and longest that words are made for a mouth that moves, over their natural length. Of 69 dubbed words that had
-to be shorter than 0.9 of it, 25 were misread at down to 0.75, 9 at 0.95 (24 held-out scenes, nano)."""
+"""Shortest and longest that words are made for a mouth that moves, over their natural length. Of 69 dubbed words for
+which lips left less than 0.9 of it, nano said 25 wrong where 0.75 was allowed, 9 where 0.95 was."""
 
 
 @cache
@@ -78,7 +78,7 @@ def span_for(transcript: str, duration_s: float) -> tuple[float, float]:
 def span_within(transcript: str, spoken_s: tuple[float, float], duration_s: float) -> tuple[float, float]:
     """(start, end) in seconds of `transcript` in place of words that somebody says from `spoken_s[0]` to `spoken_s[1]`.
 
-    It is said as fast or as slowly as PACE allows; what does not fit then goes on after them, or begins before them where
+    It is said as fast or as slowly as PACE allows; what does not fit goes on after them, or begins before them where
     the clip ends. Raises UsageError as `span_for` does.
     """
     start_s, end_s = spoken_s
