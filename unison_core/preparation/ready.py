@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from unison_core.errors import UnisonError
-from unison_core.media.activity import activity
+from unison_core.media.activity import heard_s
 from unison_core.media.pictures import read_video
 from unison_core.media.probe import MediaInfo
 from unison_core.pipelines.given_media import fitted, resampled
@@ -171,8 +171,8 @@ def _span(piece: Cut, words: str, speech: np.ndarray, rate_hz: int) -> tuple[flo
         return None
     if piece.span_s is not None:
         return piece.span_s
-    heard = np.flatnonzero(activity(speech, rate_hz) > 0.5)
-    return (round(float(heard[0]) / rate_hz, 4), round(float(heard[-1] + 1) / rate_hz, 4)) if len(heard) else None
+    heard = heard_s(speech, rate_hz)
+    return heard and (round(heard[0], 4), round(heard[1], 4))
 
 
 def _given_stems(source: Source, piece: Cut, timing: Timing) -> dict[str, np.ndarray] | None:
