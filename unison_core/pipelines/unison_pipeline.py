@@ -6,7 +6,8 @@ pipeline.a2v(speech="talk.wav", caption="A man talks while rain falls").save("ou
 pipeline.v2a(video="clip.mp4", transcript="Good evening", keep="sfx").save("out-3")
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -273,7 +274,7 @@ class UnisonPipeline:
             null = self._text(Prompt(caption=spec.negative), spec, dropped=True)
         span_s = told_span(spec, media)
         listened = 0
-        if must_listen(spec, media):
+        if must_listen(spec, media, span_s):
             steps = min(LISTENING_STEPS, spec.steps)
             with watch.part("listen"):
                 before = progress and _stretch(progress, 0, steps + spec.steps)
@@ -283,8 +284,7 @@ class UnisonPipeline:
             untold = SPEECH in media.stems and not spec.transcript  # somebody speaks, we are not told what
             said = Prompt(caption=spec.caption, transcript=spec.transcript, span_s=span_s)
             text = self._text(said, spec, dropped=untold)
-        attention = fastest_attention(self.device, self._attention_shape(spec), self.dtype)
-        with watch.part("sample"), attention, self.residence.sampling() as model:
+        with watch.part("sample"), self._sampling(spec) as model:
             recorder = GateRecorder(model) if gates else None
             sampled = self._sample(spec, recorder or model, text, null, given, reference, progress)
         sampled = replace(sampled, evaluations=sampled.evaluations + listened)
@@ -306,13 +306,19 @@ class UnisonPipeline:
         """When a first pass speaks to the given picture, or None; and its evaluations (`when_spoken`)."""
         text = self._text(Prompt(caption=spec.caption, transcript=spec.transcript), spec)
         brief = replace(spec, sync_scale={}, cache_every=1)
-        attention = fastest_attention(self.device, self._attention_shape(spec), self.dtype)
-        with attention, self.residence.sampling() as model:
+        with self._sampling(spec) as model:
             sampled = self._sample(brief, model, text, null, given, reference, progress)
         with self.residence.coding():
             wave = self.codec.decode_audio(sampled.latents[SPEECH])[0].float().cpu().numpy()
         spoken_s = heard_s(wave, self.preset.timing.sample_rate_hz)
         return spoken_s and span_within(spec.transcript, spoken_s, spec.duration_s), sampled.evaluations
+
+    @contextmanager
+    def _sampling(self, spec: ClipSpec) -> Iterator[Any]:
+        """The joint model on the device, with the attention that is fastest for the clip."""
+        attention = fastest_attention(self.device, self._attention_shape(spec), self.dtype)
+        with attention, self.residence.sampling() as model:
+            yield model
 
     def _attention_shape(self, spec: ClipSpec) -> tuple[int, int, int, int]:
         """(B, H, L, d) of the video branch's self-attention."""

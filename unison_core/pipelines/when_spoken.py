@@ -25,7 +25,7 @@ def told_span(spec: ClipSpec, media: GivenMedia) -> Span | None:
     return span_within(spec.transcript, replaced, spec.duration_s) if replaced else None
 
 
-def must_listen(spec: ClipSpec, media: GivenMedia) -> bool:
-    """Whether a first pass has to find out when a given picture's words are spoken."""
+def must_listen(spec: ClipSpec, media: GivenMedia, told_s: Span | None) -> bool:
+    """Whether a first pass has to find out when a given picture's words are spoken, which nothing has `told_s`."""
     silent = media.frames is not None and SPEECH not in media.stems
-    return silent and bool(spec.transcript) and told_span(spec, media) is None
+    return told_s is None and silent and bool(spec.transcript)

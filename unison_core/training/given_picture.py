@@ -43,11 +43,9 @@ class GivenPicture:
         if VIDEO not in latents or not (self.p_natural_span or self.p_other):
             return latents, text
         natural, other = torch.rand(2, len(text), generator=generator, device=generator.device)
-        others = given[VIDEO] & (other < self.p_other)
-        if SPEECH not in given or SFX not in given:  # one stream of both: no dubbing
-            others = torch.zeros_like(others)
-        else:
-            others = others & given[SFX] & ~given[SPEECH]
+        nowhere = torch.zeros_like(given[VIDEO])  # a mix of both stems is not dubbed
+        dubbed = given[VIDEO] & given.get(SFX, nowhere) & ~given.get(SPEECH, ~nowhere)
+        others = dubbed & (other < self.p_other)
         spoken = text.phoneme_mask.any(dim=1)
         moved = given[VIDEO] & ~others & spoken & (natural < self.p_natural_span)
         latents = {
