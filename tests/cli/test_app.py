@@ -101,6 +101,7 @@ def load():
     except KeyboardInterrupt as error:
         raise TypeError("expected a message argument") from error
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with Ctrl-C ignored
 interrupts.watch()
 app(["load"])
 """
