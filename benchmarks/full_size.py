@@ -6,7 +6,8 @@
     torchrun --nproc-per-node 2 benchmarks/full_size.py --parts parallel
 
 Weights are random: no figure but the deviation of the faster modes depends on what they say. 704x1280, 125 frames at 25
-fps by default; `--frames 121` is diffusers' own example. Each row ends with what was asked and whether it was met.
+fps by default; `--frames 121 --fps 24` is diffusers' own example. Each row ends with what was asked
+and whether it was met.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -23,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from command_line import names_of
 from full import ceilings, decoding, forwards, memory, parallel, runs
 from full.bench import Bench
+from full.pipeline import captions_folder
 
 from unison_core.config import load_preset
 from unison_core.errors import UnisonError
@@ -44,14 +46,18 @@ def main() -> int:
     place = world()
     device = choose_device(place.device(args.device))
     join(place, device)
+    preset = load_preset(args.preset)
+    if args.fps is not None:
+        preset = replace(preset, timing=replace(preset.timing, fps=args.fps))
     bench = Bench(
-        preset=load_preset(args.preset), device=device, dtype=choose_precision(args.precision, device),
+        preset=preset, device=device, dtype=choose_precision(args.precision, device),
         size=parse_size(args.size), frames=args.frames, steps=args.steps, repeats=args.repeats,
-        compile=not args.no_compile, modes=frozenset(args.modes),
+        compile=not args.no_compile, modes=frozenset(args.modes), encoders=args.encoders,
     )  # fmt: skip
     if place.first and args.cap is None:
-        clip = f"{bench.size[0]}x{bench.size[1]}, {bench.frames} frames, {bench.video_tokens:,} tokens of video"
-        print(f"{bench.machine()}\n{clip}, {bench.dtype}, preset {bench.preset.name}, random weights\n")
+        clip = f"{bench.size[0]}x{bench.size[1]}, {bench.frames} frames at {preset.timing.fps:g} fps"
+        print(f"{bench.machine()}\n{clip}, {bench.video_tokens:,} tokens of video, {bench.dtype}, "
+              f"preset {bench.preset.name}, random weights\n")  # fmt: skip
     try:
         if args.cap is not None:
             memory.run_cap(bench, args.cap)
@@ -78,12 +84,17 @@ def caps(bench: Bench, args: argparse.Namespace) -> None:
         print("memory: caps need a CUDA GPU", flush=True)
         return
     total = torch.cuda.get_device_properties(bench.device).total_memory / 1e9
+    encoders = captions_folder(bench)
     for cap in args.caps:
         if cap > total:
             print(f"memory: cap {cap:g} GB is more than this GPU's {total:.0f} GB", flush=True)
             continue
         command = [sys.executable, __file__, "--cap", str(cap), "--preset", args.preset, "--device", args.device,
                    "--precision", args.precision, "--size", args.size, "--frames", str(args.frames)]  # fmt: skip
+        if args.fps is not None:
+            command += ["--fps", str(args.fps)]
+        if encoders is not None:
+            command += ["--encoders", str(encoders)]
         if subprocess.run(command, env=dict(os.environ)).returncode:
             bench.add("memory", f"cap {cap:g} GB failed", 0.0, "", "runs", False)
 
@@ -105,7 +116,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write the figures as well")
     parser.add_argument("--caps", default=memory.CAPS_GB, type=lambda text: [float(gb) for gb in text.split(",")],
                         help="GB that the part `memory` may use, one run each")  # fmt: skip
+    parser.add_argument("--fps", type=float, help="frames a second; the preset's where not given")
     parser.add_argument("--cap", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--encoders", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -43,6 +44,7 @@ class Bench:
         preset, device, dtype: what runs where. size: width, height. frames: 4k+1. steps: of a whole run.
         repeats: timed calls, of which the median counts. compile: measure compiled code too. rows: figures so far.
         shared: figures that later parts need (ceilings, peers). modes: faster modes that are measured.
+        encoders: folder of the caption encoders' files; written where they are first needed.
     """
 
     preset: Preset
@@ -54,6 +56,7 @@ class Bench:
     repeats: int
     compile: bool = True
     modes: frozenset[str] = frozenset()
+    encoders: Path | None = None
     rows: list[Row] = field(default_factory=list)
     shared: dict[str, float] = field(default_factory=dict)
 

@@ -1,5 +1,6 @@
 """A pipeline of random weights at any size, made in memory: timing does not depend on what weights say."""
 
+import atexit
 import json
 import tempfile
 from pathlib import Path
@@ -14,9 +15,11 @@ from unison_core.pipelines.memory_plan import FULL, MemoryPlan
 from unison_core.pipelines.planning import plan_for
 from unison_core.pipelines.request import GenerateRequest, complete
 from unison_core.pipelines.unison_pipeline import UnisonPipeline
-from unison_core.text.caption_features import AUDIO_FOLDER, VIDEO_FOLDER, CaptionEncoders, CLIPCaptions, UMT5Captions
+from unison_core.text.caption_features import CaptionEncoders
+from unison_core.weights.from_wan import UMT5_COPY
 from unison_core.weights.resolve import ModelFolder
 from unison_core.weights.scratch_captions import configs, write_byte_tokenizer
+from unison_core.weights.tensors import write_tensors
 
 CAPTION = "A woman in a green coat talks while a drum is struck"
 TRANSCRIPT = "We start again in five minutes"
@@ -47,34 +50,26 @@ def random_pipeline(bench: Bench, memory: str = "auto") -> UnisonPipeline:
 
 
 def random_captions(bench: Bench, plan: MemoryPlan) -> CaptionEncoders | None:
-    """umT5 and CLIP of the preset's sizes, in host memory."""
-    if bench.preset.model.caption.kind != "external":
+    """umT5 and CLIP of the preset's sizes, in files as in a model folder."""
+    folder = captions_folder(bench)
+    if folder is None:
         return None
     device = torch.device("cpu") if plan.captions_on_host else bench.device
-    length = bench.preset.model.caption.length
-    encoders = CaptionEncoders(Path(), length, device, bench.dtype)
-    made = []
-    for kind, (name, cls, config, first) in zip((UMT5Captions, CLIPCaptions), configs(bench.preset.model), strict=True):
-        with torch.device("meta"):
-            shell = cls(config)
-        model = steady(shell.to(bench.dtype), torch.device("cpu"))
-        for buffer_name, buffer in model.named_buffers():
-            if buffer_name.endswith("position_ids"):
-                buffer.copy_(torch.arange(buffer.shape[-1]).expand_as(buffer))
-        encoder = kind.__new__(kind)
-        encoder.model, encoder.length = model, length if name == VIDEO_FOLDER else config.max_position_embeddings
-        encoder.tokenizer = byte_tokenizer(first)
-        made.append(encoder)
-        assert name in (VIDEO_FOLDER, AUDIO_FOLDER)
-    encoders._encoders = (made[0], made[1])
-    return encoders
+    return CaptionEncoders(folder, bench.preset.model.caption.length, device, bench.dtype)
 
 
-def byte_tokenizer(first: str | None) -> Any:
-    """The tokenizer of bytes, as transformers reads it."""
-    from transformers import AutoTokenizer
-
-    with tempfile.TemporaryDirectory() as folder:
-        write_byte_tokenizer(Path(folder), first)
-        (Path(folder) / "config.json").write_text(json.dumps({"model_type": "t5"}), encoding="utf-8")
-        return AutoTokenizer.from_pretrained(folder)
+def captions_folder(bench: Bench) -> Path | None:
+    """The caption encoders' files, of weights that are quickly made; None where the preset's captions are bundled."""
+    if bench.encoders is None and bench.preset.model.caption.kind == "external":
+        temporary = tempfile.TemporaryDirectory()
+        atexit.register(temporary.cleanup)
+        bench.encoders = Path(temporary.name)
+        for name, kind, settings, first in configs(bench.preset.model):
+            with torch.device("meta"):
+                shell = kind(settings)
+            state = steady(shell.to(bench.dtype), torch.device("cpu")).state_dict()
+            write_tensors(bench.encoders / name, {key: x for key, x in state.items() if key != UMT5_COPY})
+            text = json.dumps(settings.to_dict(), default=str)
+            (bench.encoders / name / "config.json").write_text(text, encoding="utf-8")
+            write_byte_tokenizer(bench.encoders / name, first)
+    return bench.encoders

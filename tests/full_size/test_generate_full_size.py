@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from unison_cli.app import app
 from unison_core.errors import UnisonError, UsageError
 from unison_core.pipelines.unison_pipeline import UnisonPipeline
+from unison_core.text import caption_features
 from unison_core.text.caption_features import AUDIO_FOLDER, CaptionEncoders
 from unison_core.types import STREAMS
 from unison_core.weights.checksums import CHECKSUMS_FILE
@@ -191,6 +192,39 @@ def test_caption_features_keep_the_public_conventions(small_5b: Path, preset) ->
     alone = CaptionEncoders(small_5b, 24, torch.device("cpu"), torch.float32).encode(["A  bell "])
     torch.testing.assert_close(alone.video[0], both.video[0], atol=1e-6, rtol=1e-5)
     assert torch.equal(encoders.encode([""]).audio[0], both.audio[1])
+
+
+def test_caption_encoders_are_read_for_new_captions_alone(small_5b: Path, preset, monkeypatch) -> None:
+    """Each is read once for what is new, and forgotten; held ones are read once for all."""
+    read: list[str] = []
+    load = caption_features._load_strictly
+    monkeypatch.setattr(
+        caption_features, "_load_strictly", lambda kind, *where: read.append(kind.__name__) or load(kind, *where)
+    )
+    once = ["UMT5EncoderModel", "CLIPTextModel"]
+    encoders = CaptionEncoders(small_5b, preset.model.caption.length, torch.device("cpu"), torch.float32)
+    first = encoders.encode(["A bell", ""])
+    assert read == once
+    encoders.encode(["", "A bell"])
+    assert read == once
+    encoders.encode(["A drum", "A bell"])
+    assert read == 2 * once
+    kept = CaptionEncoders(small_5b, preset.model.caption.length, torch.device("cpu"), torch.float32)
+    kept.hold()
+    for caption in ("A bell", "", "A drum"):
+        again = kept.encode([caption])
+    assert read == 3 * once
+    torch.testing.assert_close(kept.encode(["A bell"]).video[0], first.video[0], atol=1e-6, rtol=1e-5)
+    assert again.video.shape == first.video[:1].shape
+
+
+def test_one_clip_reads_its_caption_encoders_once(small_5b: Path, monkeypatch) -> None:
+    """The empty caption of guidance is read together with the clip's own."""
+    read: list[int] = []
+    encode = CaptionEncoders._encode
+    monkeypatch.setattr(CaptionEncoders, "_encode", lambda self, new: read.append(len(new)) or encode(self, new))
+    UnisonPipeline.from_pretrained(str(small_5b), device="cpu", precision="fp32").generate(**SPEC, steps=1)
+    assert read == [2]
 
 
 def test_faster_modes_come_near_and_are_recorded(small_5b: Path, whole) -> None:

@@ -271,6 +271,8 @@ class UnisonPipeline:
             given = encode_given(media, self.codec, self.preset.timing, self._frames(spec))
             reference = encode_reference(media, self.codec)
         with watch.part("text"):
+            if self.loaded.captions is not None:
+                self.loaded.captions.encode([spec.negative, spec.caption])  # together: the encoders are read once
             null = self._text(Prompt(caption=spec.negative), spec, dropped=True)
         span_s = told_span(spec, media)
         listened = 0

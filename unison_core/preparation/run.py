@@ -170,6 +170,7 @@ def _encoder(
         check_encoders(folder)
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
         captions = CaptionEncoders(folder, preset.model.caption.length, device, dtype)
+        captions.hold()
         unsaid: Mapping[str, np.ndarray] = split_features(captions.encode([""]))[0]  # type: ignore[no-redef]
         told = {"captions": "external"}
     codec = Codec.from_folder(folder, device, choose_precision("auto" if device.type == "cuda" else "fp32", device))

@@ -3,8 +3,10 @@
     video: umT5's last hidden states of the real tokens, zero-padded to a fixed length and not masked       (Wan2.2)
     audio: CLIP's hidden states after the last norm, all 77 positions, each brought to unit length          (MMAudio)
 
-Both conventions belong to the public weights: other padding or a mask would change what the branches compute. The
-encoders are read when they are first needed, work for a moment, and leave the device before sampling starts.
+Both conventions belong to the public weights: other padding or a mask would change what the branches compute. Each
+encoder is read onto the device when a new caption comes, works for a moment and is forgotten before sampling starts:
+host memory never holds more of it than the tensors on their way. The system's cache of files makes reading it again,
+for the next new caption of a batch, a matter of seconds.
 """
 
 import html
@@ -21,7 +23,6 @@ from torch import Tensor
 
 from unison_core.errors import UnisonError, UsageError, one_line
 from unison_core.types import CaptionFeatures
-from unison_core.weights.host_weights import HostWeights
 
 VIDEO_FOLDER, AUDIO_FOLDER = "caption_video", "caption_audio"
 """Where a model folder keeps umT5 and CLIP's text tower, as transformers reads them."""
@@ -40,15 +41,15 @@ class UMT5Captions:
     Args:
         folder: transformers' files of encoder and tokenizer.
         length: tokens of the output; longer captions are cut.
-        dtype: precision; the model is on the CPU at first.
+        device, dtype: where it works, and in which precision.
     """
 
-    def __init__(self, folder: Path, length: int, dtype: torch.dtype) -> None:
+    def __init__(self, folder: Path, length: int, device: torch.device, dtype: torch.dtype) -> None:
         from transformers import UMT5EncoderModel
 
         self.length = length
         self.tokenizer = _tokenizer(folder)
-        self.model = _load_strictly(UMT5EncoderModel, folder, dtype)
+        self.model = _load_strictly(UMT5EncoderModel, folder, device, dtype)
 
     def __call__(self, captions: Sequence[str]) -> Tensor:
         """Features `(B, length, d_model)`, zero behind each caption's end mark."""
@@ -64,11 +65,11 @@ class UMT5Captions:
 class CLIPCaptions:
     """CLIP's text tower as MMAudio uses it: hidden states, not the projected summary."""
 
-    def __init__(self, folder: Path, dtype: torch.dtype) -> None:
+    def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
         from transformers import CLIPTextModel
 
         self.tokenizer = _tokenizer(folder)
-        self.model = _load_strictly(CLIPTextModel, folder, dtype)
+        self.model = _load_strictly(CLIPTextModel, folder, device, dtype)
         self.length: int = self.model.config.max_position_embeddings
 
     def __call__(self, captions: Sequence[str]) -> Tensor:
@@ -84,7 +85,7 @@ class CLIPCaptions:
 
 
 class CaptionEncoders:
-    """Both encoders of a model folder: in host memory between clips, on the device while they work.
+    """Both encoders of a model folder: in its files between captions, one at a time on the device while it works.
 
     Args:
         folder: a model folder whose preset's captions are external.
@@ -95,8 +96,7 @@ class CaptionEncoders:
 
     def __init__(self, folder: Path, length: int, device: torch.device, dtype: torch.dtype) -> None:
         self.folder, self.length, self.device, self.dtype = folder, length, device, dtype
-        self._encoders: tuple[UMT5Captions, CLIPCaptions] | None = None
-        self._waiting: dict[UMT5Captions | CLIPCaptions, HostWeights] = {}
+        self._held: tuple[UMT5Captions, CLIPCaptions] | None = None
         self._known: dict[str, CaptionFeatures] = {}
 
     @torch.inference_mode()
@@ -104,7 +104,7 @@ class CaptionEncoders:
         """Features of captions on the CPU, one row each; what was encoded before is remembered."""
         new = [caption for caption in dict.fromkeys(captions) if caption not in self._known]
         if new:
-            video, audio = (self._run(encoder, new) for encoder in self._loaded())
+            video, audio = self._encode(new)
             for i, caption in enumerate(new):
                 row = CaptionFeatures(
                     video=video[i : i + 1], audio=audio[i : i + 1], audio_mean=audio[i : i + 1].mean(dim=1)
@@ -115,23 +115,23 @@ class CaptionEncoders:
             del self._known[next(iter(self._known))]
         return reduce(CaptionFeatures.stack, rows)
 
-    def _run(self, encoder: "UMT5Captions | CLIPCaptions", captions: Sequence[str]) -> Tensor:
-        if self.device.type == "cpu":
-            return encoder(captions)
-        if encoder not in self._waiting:
-            with torch.inference_mode(False):
-                self._waiting[encoder] = HostWeights.of(encoder.model, self.device)
-        with self._waiting[encoder].on_device():
-            return encoder(captions).cpu()
+    def hold(self) -> None:
+        """Read both encoders for good: where new captions come without end, as in `prepare`."""
+        self._held = self._video(), self._audio()
 
-    def _loaded(self) -> "tuple[UMT5Captions, CLIPCaptions]":
-        if self._encoders is None:
-            with torch.inference_mode(False):
-                self._encoders = (
-                    UMT5Captions(self.folder / VIDEO_FOLDER, self.length, self.dtype),
-                    CLIPCaptions(self.folder / AUDIO_FOLDER, self.dtype),
-                )
-        return self._encoders
+    def _encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+        if self._held is not None:
+            return self._held[0](captions).cpu(), self._held[1](captions).cpu()
+        features = self._video()(captions).cpu(), self._audio()(captions).cpu()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return features
+
+    def _video(self) -> UMT5Captions:
+        return UMT5Captions(self.folder / VIDEO_FOLDER, self.length, self.device, self.dtype)
+
+    def _audio(self) -> CLIPCaptions:
+        return CLIPCaptions(self.folder / AUDIO_FOLDER, self.device, self.dtype)
 
 
 def check_encoders(folder: Path) -> None:
@@ -177,13 +177,19 @@ def _hush() -> None:
         enable_progress_bars()
 
 
-def _load_strictly(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
-    """A transformers model with every tensor from the folder; raises UnisonError where one is missing or foreign."""
+@torch.inference_mode(False)
+def _load_strictly(kind: Any, folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
+    """A transformers model with every tensor read from the folder straight onto the device.
+
+    Raises:
+        UnisonError: a tensor is missing or foreign, or a file is bad.
+    """
     _hush()
     try:
         model, report = kind.from_pretrained(
-            folder, dtype=dtype, output_loading_info=True, local_files_only=True, use_safetensors=True
-        )
+            folder, dtype=dtype, device_map={"": device}, output_loading_info=True, local_files_only=True,
+            use_safetensors=True,
+        )  # fmt: skip
     except (OSError, ValueError, RuntimeError) as error:
         raise UnisonError(f"caption encoder {folder} cannot be loaded: {one_line(error, 300)}") from error
     wrong = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]
