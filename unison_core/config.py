@@ -287,6 +287,9 @@ class SamplingConfig:
     """Text guidance scale per stream."""
     sync_scale: Mapping[str, float] = field(default_factory=dict)
     """SyncCFG scale per stream (Harmony eq. 9, 10); streams left out have 1, which is off."""
+    a2v_sync_scale: Mapping[str, float] = field(default_factory=dict)
+    """The same where the picture is made to given sound and no speech is generated, whose words SyncCFG would cost;
+    streams left out are as in `sync_scale`."""
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     """Guidance is applied at sigmas inside this interval."""
 

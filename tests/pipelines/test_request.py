@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from unison_core.config import from_mapping, to_mapping
 from unison_core.errors import UsageError
+from unison_core.media.wav import write_wav
+from unison_core.pipelines.given import Given
 from unison_core.pipelines.request import GenerateRequest, complete
 from unison_core.text.prompt import END_S, START_S, fitting_duration_s
 
@@ -19,6 +22,24 @@ def test_defaults_are_the_presets(tiny_preset):
     assert spec.text_scale == tiny_preset.sampling.text_scale
     assert spec.size == (tiny_preset.size.width, tiny_preset.size.height)
     assert spec.lead_amount == 0
+
+
+def test_sync_guidance_is_the_preset_s_for_given_sound_where_it_costs_no_words(tiny_preset, tmp_path):
+    sampling = replace(tiny_preset.sampling, sync_scale={"sfx": 1.5}, a2v_sync_scale={"video": 2.0})
+    preset = replace(tiny_preset, sampling=sampling)
+
+    sound = tmp_path / "a.wav"
+    write_wav(sound, np.zeros(16000, np.int16), 16000)
+
+    def scales(**request):
+        return complete(GenerateRequest(caption="A bell", duration_s=1.0, **request), preset).sync_scale
+
+    off, on = ({"video": x, "speech": 1.0, "sfx": 1.5} for x in (1.0, 2.0))
+    assert scales() == scales(transcript="Yes") == off
+    assert scales(given=Given(speech=str(sound))) == scales(given=Given(audio=str(sound)), transcript="Yes") == on
+    assert scales(given=Given(sfx=str(sound))) == on
+    assert scales(given=Given(sfx=str(sound)), transcript="Yes") == off  # words are generated
+    assert scales(given=Given(speech=str(sound)), sync_scale={"video": 1.0}) == off
 
 
 def test_a_complete_request_is_a_fixed_point(tiny_preset):

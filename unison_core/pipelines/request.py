@@ -107,7 +107,9 @@ def complete(request: GenerateRequest, preset: Preset) -> ClipSpec:
     sampling = preset.sampling
     defaults = {stream: sampling.text_scale[stream] for stream in STREAMS}
     scale = _per_stream("text scale", request.text_scale, defaults, 0, MAX_SCALE)
-    sync_defaults = {stream: sampling.sync_scale.get(stream, 1.0) for stream in STREAMS}
+    made_to_sound = given.stems and not given.video and (SPEECH in given.stems or not transcript)
+    preset_sync = {**sampling.sync_scale, **(sampling.a2v_sync_scale if made_to_sound else {})}
+    sync_defaults = {stream: preset_sync.get(stream, 1.0) for stream in STREAMS}
     sync_scale = _per_stream("sync scale", request.sync_scale, sync_defaults, 0, MAX_SCALE)
     shift = _per_stream("shift", request.shift, dict.fromkeys(STREAMS, sampling.shift), 0.05, 100)
     steps = sampling.steps if request.steps is None else request.steps

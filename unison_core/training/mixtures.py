@@ -143,6 +143,17 @@ def mix_waves(waves: Waves, samples: int, rate_hz: int, config: MixtureConfig, g
     return Mixtures(speech=both[0], sfx=both[1])
 
 
+def vary_voices(
+    waves: Waves, samples: int, rate_hz: int, config: MixtureConfig, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Voices as in mixtures, alone: speech `(B, samples)`, and where in its wave each sample lies, `(B, samples)`."""
+    draw = _Draw(waves.samples.shape[1], samples, rate_hz, generator)
+    where = draw.place(waves, 0, config.speech_speed)
+    speech = _filtered(draw, _unit(cubic(waves.samples[0].float(), where)), config)
+    limits = torch.where(draw.happens(config.band_limited), band_limits(draw.rows, draw.bins_hz, generator), 1.0)
+    return draw.apply(_unit(speech), limits), where
+
+
 @dataclass(frozen=True)
 class _Draw:
     """Random choices for `rows` mixtures."""
@@ -172,7 +183,11 @@ class _Draw:
         return 10 ** (self.uniform(low_db, high_db) / 20)
 
     def stretch(self, waves: Waves, place: int, octaves: float) -> Tensor:
-        """A random stretch of every wave at a place, at a random speed (cubic interpolation), `(rows, samples)`.
+        """A random stretch of every wave at a place, at a random speed (cubic interpolation), `(rows, samples)`."""
+        return cubic(waves.samples[place].float(), self.place(waves, place, octaves))
+
+    def place(self, waves: Waves, place: int, octaves: float) -> Tensor:
+        """Where in the waves a random stretch lies, `(rows, samples)` in samples.
 
         The wave's middle lies within the stretch or near it; beyond the wave's ends there is silence.
         """
@@ -180,8 +195,7 @@ class _Draw:
         speed = 2 ** self.uniform(-octaves, octaves)
         slack = lengths - self.samples * speed  # what does not fit, or the room that is left when negative
         start = slack * self.uniform(-0.1, 1.1) - (slack < 0) * 0.1 * lengths * self.uniform(-1, 1)
-        where = start + speed * torch.arange(self.samples, device=self.generator.device)
-        return cubic(waves.samples[place].float(), where)
+        return start + speed * torch.arange(self.samples, device=self.generator.device)
 
     def apply(self, waves: Tensor, response: Tensor) -> Tensor:
         """Filter `(..., rows, samples)` by a spectrum `(rows, bins)`; tails beyond the stretch are cut."""

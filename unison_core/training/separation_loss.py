@@ -1,6 +1,6 @@
 """What a separator is trained for: little error in the speech stem, in decibels, and nothing of it lost to a listener.
 
-    e = s' - s,    L = 0.7 E(e) + 0.3 E(Pe) + S + w D + v R,    E(e) = log10(|e|^2 / |x|^2 + 10^-4.5)
+    e = s' - s,    L = 0.7 E(e) + 0.3 E(Pe) + S + w D + v R + u P,    E(e) = log10(|e|^2 / |x|^2 + 10^-4.5)
     S = sum |STFT(e)| / sum |STFT(x)|,                    P: first difference
     D = sum_stems sum a |c(STFT(s')) - c(STFT(s))| / (2 sum c(STFT(x))),   c(X) = (|X|^2 / mean |X|^2 + 10^-5)^0.15
     R = mean a |log10 (M_b(s') + f_b) - log10 (M_b(s) + f_b)|,             f_b = 10^-4 (mean_t M_b(x) + 10^-3 mean M(x))
@@ -15,6 +15,8 @@ R is what recognisers read: logarithms of mel band powers M_b(t), in which a con
 they do, and phases do not. Its floor lies 40 dB under the mixture's mean in the same band, so that high bands are not
 taken for silence; what is fainter is hidden by any leftover, and silence stays silence.
 
+P is what a phone classifier misreads (`phone_classifier.py`).
+
 Of an error's power the least is left by a mask |S|^2 / (|S|^2 + |N|^2), which takes faint speech away with louder
 sounds: nothing made is better there than something wrong. Words are lost so (docs/separation.md). With m above 1, D and
 R aim at the m / (1 + m) quantile of what the speech may be, not at its median.
@@ -25,6 +27,7 @@ from torch import Tensor, nn
 
 from unison_core.codecs.mel import slaney_filters
 from unison_core.config import MelConfig
+from unison_core.training.phone_classifier import PhoneClassifier
 from unison_core.training.spectral_loss import magnitude, power, spectrum
 
 ERROR_FLOOR = 10**-4.5
@@ -49,6 +52,7 @@ class SeparationObjective(nn.Module):
         detail_weight, reading_weight: w and v; 0 leaves the term out.
         missing_weight: m.
         rate_hz: of the waves; R's bands depend on it.
+        phones, phones_weight: a frozen classifier, and u; 0 leaves the term out.
     """
 
     filters: Tensor
@@ -61,10 +65,13 @@ class SeparationObjective(nn.Module):
         reading_weight: float = 0.0,
         missing_weight: float = 1.0,
         rate_hz: int = 16000,
+        phones: PhoneClassifier | None = None,
+        phones_weight: float = 0.0,
     ) -> None:
         super().__init__()
         self.model = model
         self.detail_weight, self.reading_weight, self.missing_weight = detail_weight, reading_weight, missing_weight
+        self.phones, self.phones_weight = phones, phones_weight
         bands = MelConfig(
             n_fft=READ_WINDOW, hop=READ_WINDOW // 4, mels=READ_BANDS, fmin=0, fmax=rate_hz / 2, log="log10"
         )
@@ -86,6 +93,9 @@ class SeparationObjective(nn.Module):
             if self.reading_weight:
                 losses["reading"] = self._reading(made, speech, mix)
                 loss = loss + self.reading_weight * losses["reading"]
+            if self.phones is not None and self.phones_weight:
+                losses["phones"] = self.phones.misread(made, speech)
+                loss = loss + self.phones_weight * losses["phones"]
             return {"loss": loss, **losses}
 
     def _distances(self, made: Tensor, true: Tensor) -> Tensor:

@@ -30,12 +30,14 @@ from unison_core.training.codec_run import CodecRun, CodecTrainingConfig, Source
 from unison_core.training.ema import EMA
 from unison_core.training.graphed import GraphedBackward, average_gradients
 from unison_core.training.mixtures import MixtureConfig, Waves, gather_waves, mix_waves
+from unison_core.training.phone_classifier import load_phone_classifier
 from unison_core.training.separation_loss import SeparationObjective
 from unison_core.types import SFX, SPEECH
 
 QUIET = 1e-3
 """A stem whose peak is below this (-60 dBFS) counts as silent."""
 MOST_IN_VAIN = 20
+WEIGHTS = ("detail_weight", "reading_weight", "phones_weight", "missing_weight")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,10 @@ class SeparatorTrainingConfig(CodecTrainingConfig):
     """Weight of the distance of compressed spectra, w in `separation_loss.py`; 0 leaves it out."""
     reading_weight: float = 0.0
     """Weight of the distance of logarithmic mel spectra, v in `separation_loss.py`; 0 leaves it out."""
+    phones_weight: float = 0.0
+    """Weight of what a phone classifier misreads, u in `separation_loss.py`; 0 leaves it out."""
+    phones_from: str | None = None
+    """Folder of that classifier, made by the stage `phones`."""
     missing_weight: float = 1.0
     """How much more missing speech costs than leftover sound in both of these, m in `separation_loss.py`."""
 
@@ -63,11 +69,12 @@ class SeparatorTrainingConfig(CodecTrainingConfig):
         super().__post_init__()
         if self.compile and self.cuda_graphs:
             raise ValueError("compile and cuda_graphs are two ways to start fewer kernels: choose one")
-        if min(self.detail_weight, self.reading_weight, self.missing_weight) < 0:
-            raise ValueError(
-                f"detail_weight={self.detail_weight}, reading_weight={self.reading_weight} and "
-                f"missing_weight={self.missing_weight} must be at least 0"
-            )
+        weights = {name: getattr(self, name) for name in WEIGHTS}
+        if min(weights.values()) < 0:
+            named = ", ".join(f"{name}={value}" for name, value in weights.items())
+            raise ValueError(f"a weight is below 0: {named}")
+        if self.phones_weight and not self.phones_from:
+            raise ValueError(f"phones_weight={self.phones_weight} needs phones_from, a folder of the stage `phones`")
 
 
 @dataclass(frozen=True)
@@ -94,9 +101,11 @@ class SeparatorTask:
             self.model.parameters(), config.lr, config.betas, weight_decay=config.weight_decay,
             fused=accelerator.device.type == "cuda",
         )  # fmt: skip
+        phones = load_phone_classifier(Path(config.phones_from), self.preset.rate_hz) if config.phones_from else None
         objective = SeparationObjective(
             self.model, config.detail_weight, reading_weight=config.reading_weight,
             missing_weight=config.missing_weight, rate_hz=self.preset.rate_hz,
+            phones=phones, phones_weight=config.phones_weight,
         ).to(accelerator.device)  # fmt: skip
         if config.cuda_graphs:  # hooks of wrappers do not run in a replay
             self.objective, self.optimizer = objective, accelerator.prepare(optimizer)

@@ -76,11 +76,18 @@ def _separator(data: dict[str, Any], where: str) -> Path:
     return train_separator(_resolved(from_mapping(SeparatorTrainingConfig, data, where)))
 
 
+def _phones(data: dict[str, Any], where: str) -> Path:
+    from unison_core.training.phones import PhoneTrainingConfig, train_phones
+
+    return train_phones(_resolved(from_mapping(PhoneTrainingConfig, data, where)))
+
+
 STAGES: dict[str, Callable[[dict[str, Any], str], Path]] = {
     "video_vae": _video_vae,
     "audio_vae": _audio_vae,
     "vocoder": _vocoder,
     "separator": _separator,
+    "phones": _phones,
     "audio": _flow,
     "joint": _flow,
 }
