@@ -32,7 +32,9 @@ video_vae=$job
 on $last audio-vae unison train $configs/nano-audio-vae.yaml --set minutes="${AUDIO_VAE_MINUTES:-2.5}"
 audio_vae=$job
 on $last vocoder unison train $configs/nano-vocoder.yaml --set minutes="${VOCODER_MINUTES:-7}"
-on 0 separator unison train $configs/nano-separator.yaml --set minutes="${SEPARATOR_MINUTES:-12.5}"
+on 0 phones unison train $configs/nano-phones.yaml --set minutes="${PHONES_MINUTES:-1.7}"
+wait "$job" # the separator is judged by what it misreads
+on 0 separator unison train $configs/nano-separator.yaml --set minutes="${SEPARATOR_MINUTES:-19}"
 separator=$job
 
 # Stage 1 starts as soon as sound can be encoded: clips without pictures, whose folder it follows.
