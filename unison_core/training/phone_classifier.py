@@ -5,7 +5,7 @@
 
 s is the true speech, s' the separated one, M_b(t) the power in mel band b, p the classifier's distribution over phones.
 Distances of spectra count every band and moment alike; this one counts what makes one phone pass for another, which is
-how recognisers err in separated speech: nine in ten of their errors are other words, not lost or new ones. The floor
+how recognisers err in separated speech: six in seven of their errors are other words, not lost or new ones. The floor
 and the mean are the true speech's for both: level and colour of a recording tell nothing of its phones.
 """
 
