@@ -49,7 +49,7 @@ class PhoneClassifier(nn.Module):
         self.blocks = nn.ModuleList(_Block(dilation) for dilation in DILATIONS)
         self.leave = nn.Conv1d(DIM, len(PHONES), 1)
 
-    def scores(self, waves: Tensor, speech: Tensor) -> Tensor:
+    def forward(self, waves: Tensor, speech: Tensor) -> Tensor:
         """Scores `(B, phones, frames)` of `(B, samples)`, with floor and mean of the true `speech`."""
         hann = torch.hann_window(WINDOW, device=speech.device)
         heard, true = (self.filters @ power(spectrum(wave, hann)) for wave in (waves, speech))  # (B, bands, frames)
@@ -64,8 +64,8 @@ class PhoneClassifier(nn.Module):
     def misread(self, made: Tensor, speech: Tensor) -> Tensor:
         """P, a scalar in nats; rows without speech say nothing."""
         with torch.no_grad():
-            wanted = self.scores(speech, speech).log_softmax(dim=1)
-        read = self.scores(made, speech).log_softmax(dim=1)
+            wanted = self(speech, speech).log_softmax(dim=1)
+        read = self(made, speech).log_softmax(dim=1)
         rows = F.kl_div(read, wanted, reduction="none", log_target=True).sum(dim=1).mean(dim=1)
         return torch.where(speech.square().mean(dim=1) > SILENT, rows, 0.0).mean()
 

@@ -51,7 +51,7 @@ class PhoneTask:
         self.model = PhoneClassifier(config.rate_hz).to(accelerator.device)
         parameters = self.model.parameters()
         optimizer = torch.optim.AdamW(parameters, config.lr, config.betas, weight_decay=config.weight_decay)
-        self.optimizer = accelerator.prepare(optimizer)
+        self.net, self.optimizer = accelerator.prepare(self.model, optimizer)
         self.ema = EMA(self.model, config.ema)
         self.noise = torch.Generator(accelerator.device).manual_seed(config.seed * 7919 + accelerator.process_index)
         self.parts: Mapping[str, Stateful] = {"model": self.model, "optimizer": self.optimizer, "ema": self.ema}
@@ -74,10 +74,10 @@ class PhoneTask:
     def step(self, entries: Sequence[Entry], clock: Clock) -> Mapping[str, Tensor]:
         set_learning_rate(self.optimizer, self.config.lr * clock.cosine(self.config.warmup))
         speech, phones = self._rows(entries)
-        scores = self.model.scores(speech, speech)
+        scores = self.net(speech, speech)
         loss = F.cross_entropy(scores, phones)
         self.accelerator.backward(loss)
-        norm = torch.as_tensor(self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.max_norm))
+        norm = torch.as_tensor(self.accelerator.clip_grad_norm_(self.net.parameters(), self.config.max_norm))
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.ema.update(clock.step)
@@ -92,7 +92,7 @@ class PhoneTask:
         with self.ema.applied():
             for entry in entries:
                 wave = entry.speech.float()[None]
-                found = self.model.scores(wave, wave).argmax(dim=1)[0, : len(entry.phones)]
+                found = self.model(wave, wave).argmax(dim=1)[0, : len(entry.phones)]
                 says = entry.phones[: len(found)] != PAUSE
                 right += int(((found == entry.phones[: len(found)]) & says).sum())
                 spoken += int(says.sum())
