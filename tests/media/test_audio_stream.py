@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from unison_core.errors import UnisonError, UsageError
-from unison_core.media import audio_writer, ffmpeg
+from unison_core.media import audio_reader, audio_writer, ffmpeg
 from unison_core.media.audio_reader import open_audio
 from unison_core.media.audio_writer import FORMATS, open_writer
 
@@ -80,6 +80,14 @@ def test_half_a_file_is_no_file(tmp_path: Path, suffix: str) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     with pytest.raises(UsageError, match=r"damaged or cut short|no sound that can be read"):
         read(path)
+
+
+def test_what_two_threads_of_ffmpeg_write_into_one_line_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w+b") as log:
+        log.write(b"[info] [in#0/matroska,webm @ 0x55c0] [error] File ended prematurely\n"
+                  b"[mp3 @ 0x1] [demuxer @ 0x2] [warning] Odd\n[info] size= 3KiB [error]\n")  # fmt: skip
+        said, _, _ = audio_reader._read_log(log)
+    assert said == ["File ended prematurely", "Odd"]
 
 
 @pytest.mark.parametrize(

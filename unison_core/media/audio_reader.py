@@ -27,7 +27,8 @@ UNKNOWN_CODEC = re.compile(r"[Dd]ecoder .*not found|[Uu]nknown decoder|could not
 """What ffmpeg says of a file that is cut short, of one without sound, and of a codec that it does not know."""
 SHORT_S, SHORT_SHARE = 0.25, 0.01
 """Sound may be this much shorter than the file says."""
-_SAID = re.compile(r"^(?:\[[^\]]* @ [^\]]*\] ?)*\[(warning|error|fatal)\] (.*)$")
+_SAID = re.compile(r"^(?:\[[^\]]*\] ?)*?\[(warning|error|fatal)\] (.*)$")
+"""A line of ffmpeg's at these levels; its threads may write into one line, another one's `[info]` first."""
 _DURATION = re.compile(r"^\[info\] +Duration: (\d+):(\d+):([\d.]+)")
 
 
