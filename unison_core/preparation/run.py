@@ -120,7 +120,8 @@ def prepare(run: PrepareRun, progress: Callable[[int, int], None] = lambda done,
     card = write_index(run.out)
     if not card["clips"]:
         why = ", ".join(f"{reason} {n}" for reason, n in card["left_out"].items())
-        raise UnisonError(f"{run.out}: no clip was left ({why or 'there was none'}); card.json says more")
+        hint = "; --separator takes missing stems out of recordings" if card["left_out"].get("no_stems") else ""
+        raise UnisonError(f"{run.out}: no clip was left ({why or 'there was none'}){hint}; card.json says more")
     if failures:
         first = card["failures"][0]
         raise PartialFailure(f"{failures} recordings could not be read, such as {first['source']}: {first['reason']}; "
