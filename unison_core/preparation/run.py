@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 LEAST_FREE = 1_000_000
 MOST_CLIPS, MOST_PIXELS = 16, 16 * 101 * 128 * 128
 """What is encoded together unless told otherwise."""
+HINTS = {
+    "no_stems": "--separator takes stems out of recordings",
+    "no_words": "--transcriber finds out what is said, or NAME.transcript.txt beside NAME.mp4 and a manifest tell",
+}
+"""What helps where every clip was left out for a reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +125,8 @@ def prepare(run: PrepareRun, progress: Callable[[int, int], None] = lambda done,
     card = write_index(run.out)
     if not card["clips"]:
         why = ", ".join(f"{reason} {n}" for reason, n in card["left_out"].items())
-        hint = "; --separator takes missing stems out of recordings" if card["left_out"].get("no_stems") else ""
-        raise UnisonError(f"{run.out}: no clip was left ({why or 'there was none'}){hint}; card.json says more")
+        hints = "".join(f"; {hint}" for reason, hint in HINTS.items() if reason in card["left_out"])
+        raise UnisonError(f"{run.out}: no clip was left ({why or 'there was none'}){hints}; card.json says more")
     if failures:
         first = card["failures"][0]
         raise PartialFailure(f"{failures} recordings could not be read, such as {first['source']}: {first['reason']}; "
