@@ -16,8 +16,9 @@ from unison_core.errors import UnisonError
 from unison_core.training.accelerate_setup import make_accelerator
 from unison_core.training.codec_run import Sources
 from unison_core.training.mixtures import MixtureConfig
-from unison_core.training.phone_classifier import HOP, PAUSE, PHONES, PhoneClassifier, load_phone_classifier
+from unison_core.training.phone_classifier import PAUSE, PHONES, PhoneClassifier, load_phone_classifier
 from unison_core.training.phones import PhoneTask, PhoneTrainingConfig, train_phones
+from unison_core.training.read_bands import HOP
 from unison_core.training.separation_loss import SeparationObjective
 from unison_core.training.separator import SeparatorTrainingConfig
 from unison_core.types import Clip

@@ -136,8 +136,7 @@ def mix_waves(waves: Waves, samples: int, rate_hz: int, config: MixtureConfig, g
     ratio = draw.gain(*config.ratio_db)
     sfx = _unit(sfx) / ratio
     both = torch.stack((_unit(speech), sfx))
-    limits = torch.where(draw.happens(config.band_limited), band_limits(draw.rows, draw.bins_hz, generator), 1.0)
-    both = draw.apply(both, limits)
+    both = draw.apply(both, _limits(draw, config))
     peak = both.sum(dim=0).abs().amax(dim=-1, keepdim=True).clamp(min=1e-6)
     both = both * torch.where(peak > 1e-6, draw.gain(*config.gain_db) / peak, 0.0)
     return Mixtures(speech=both[0], sfx=both[1])
@@ -150,8 +149,7 @@ def vary_voices(
     draw = _Draw(waves.samples.shape[1], samples, rate_hz, generator)
     where = draw.place(waves, 0, config.speech_speed)
     speech = _filtered(draw, _unit(cubic(waves.samples[0].float(), where)), config)
-    limits = torch.where(draw.happens(config.band_limited), band_limits(draw.rows, draw.bins_hz, generator), 1.0)
-    return draw.apply(_unit(speech), limits), where
+    return draw.apply(_unit(speech), _limits(draw, config)), where
 
 
 @dataclass(frozen=True)
@@ -232,6 +230,12 @@ def _filtered(draw: _Draw, stem: Tensor, config: MixtureConfig) -> Tensor:
     response = equaliser(draw.rows, draw.bins_hz, config.equaliser_db, draw.generator).to(torch.complex64)
     rooms = torch.fft.rfft(room(draw.rows, draw.rate_hz, draw.generator), draw.fft)
     return draw.apply(stem, response * torch.where(draw.happens(config.room), rooms, 1.0))
+
+
+def _limits(draw: _Draw, config: MixtureConfig) -> Tensor:
+    """The recordings' band limits `(rows, bins)`."""
+    limited = draw.happens(config.band_limited)
+    return torch.where(limited, band_limits(draw.rows, draw.bins_hz, draw.generator), 1.0)
 
 
 def _unit(waves: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
 """Which phone is spoken when: a small classifier of mel spectra, by which separated speech is judged in training.
 
-    z(y) = log10 (M_b(y) + f_b) - mean_t log10 (M_b(s) + f_b),    f_b = 10^-4 (mean_t M_b(s) + 10^-3 mean M(s))
+    z(y) = log10 (M_b(y) + f_b) - mean_t log10 (M_b(s) + f_b)
     P    = mean_t KL(p(z(s)) || p(z(s')))
 
-s is the true speech, s' the separated one, M_b(t) the power in mel band b, p the classifier's distribution over phones.
+s is the true speech, s' the separated one, M_b and f_b as in `read_bands.py`, p the distribution over phones.
 Distances of spectra count every band and moment alike; this one counts what makes one phone pass for another, which is
 how recognisers err in separated speech: six in seven of their errors are other words, not lost or new ones. The floor
 and the mean are the true speech's for both: level and colour of a recording tell nothing of its phones.
@@ -15,20 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unison_core.codecs.mel import slaney_filters
-from unison_core.config import MelConfig
 from unison_core.corpus.mouth import VISEMES
 from unison_core.errors import UnisonError
-from unison_core.training.spectral_loss import power, spectrum
+from unison_core.training.read_bands import BANDS, ReadBands, floor_of
 from unison_core.weights.tensors import check_keys, read_tensors, write_tensors
 
 PHONES = tuple(sorted(VISEMES))
 """flite's phones; `pau` is silence."""
 PAUSE = PHONES.index("pau")
-WINDOW, BANDS = 512, 40
-HOP = WINDOW // 4
-"""Samples between frames: 8 ms at 16 kHz."""
-FLOOR, EMPTY_BAND = 1e-4, 1e-3
 SILENT = 1e-8
 """Mean power under which a row says nothing."""
 DIM = 160
@@ -39,22 +33,17 @@ STEM = "phones"
 class PhoneClassifier(nn.Module):
     """Spectra of speech to scores of `PHONES`: residual convolutions over 0.3 s around each frame."""
 
-    filters: Tensor
-
     def __init__(self, rate_hz: int = 16000) -> None:
         super().__init__()
-        mel = MelConfig(n_fft=WINDOW, hop=HOP, mels=BANDS, fmin=0, fmax=rate_hz / 2, log="log10")
-        self.register_buffer("filters", slaney_filters(mel, rate_hz), persistent=False)
+        self.bands = ReadBands(rate_hz)
         self.enter = nn.Conv1d(BANDS, DIM, 5, padding=2)
         self.blocks = nn.ModuleList(_Block(dilation) for dilation in DILATIONS)
         self.leave = nn.Conv1d(DIM, len(PHONES), 1)
 
     def forward(self, waves: Tensor, speech: Tensor) -> Tensor:
         """Scores `(B, phones, frames)` of `(B, samples)`, with floor and mean of the true `speech`."""
-        hann = torch.hann_window(WINDOW, device=speech.device)
-        heard, true = (self.filters @ power(spectrum(wave, hann)) for wave in (waves, speech))  # (B, bands, frames)
-        in_band, over_all = true.mean(dim=2, keepdim=True), true.mean(dim=(1, 2), keepdim=True)
-        floor = (FLOOR * (in_band + EMPTY_BAND * over_all)).clamp(min=1e-12)
+        heard, true = self.bands(waves), self.bands(speech)
+        floor = floor_of(true)
         x = (heard + floor).log10() - (true + floor).log10().mean(dim=2, keepdim=True)
         x = self.enter(x)
         for block in self.blocks:

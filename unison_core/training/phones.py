@@ -18,7 +18,8 @@ from unison_core.training.clock import Clock, set_learning_rate
 from unison_core.training.codec_run import CodecRun, CodecTrainingConfig, Sources, corpus_sources
 from unison_core.training.ema import EMA
 from unison_core.training.mixtures import MixtureConfig, Waves, vary_voices
-from unison_core.training.phone_classifier import HOP, PAUSE, PHONES, PhoneClassifier, save_phone_classifier
+from unison_core.training.phone_classifier import PAUSE, PHONES, PhoneClassifier, save_phone_classifier
+from unison_core.training.read_bands import HOP
 from unison_core.types import SPEECH
 
 

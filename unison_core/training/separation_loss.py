@@ -25,9 +25,8 @@ R aim at the m / (1 + m) quantile of what the speech may be, not at its median.
 import torch
 from torch import Tensor, nn
 
-from unison_core.codecs.mel import slaney_filters
-from unison_core.config import MelConfig
 from unison_core.training.phone_classifier import PhoneClassifier
+from unison_core.training.read_bands import ReadBands, floor_of
 from unison_core.training.spectral_loss import magnitude, power, spectrum
 
 ERROR_FLOOR = 10**-4.5
@@ -36,12 +35,6 @@ WINDOWS = (256, 1024)
 COMPRESSION = 0.3
 FAINTEST = 1e-5
 """Power under the mixture's mean, of a point of the spectrum, below which D sees little."""
-READ_WINDOW, READ_BANDS = 512, 40
-"""Samples of R's windows, four of which begin in each, and its mel bands, about as recognisers have them."""
-READ_FLOOR = 1e-4
-"""Power under the mixture's mean in a band, below which R sees little."""
-EMPTY_BAND = 1e-3
-"""Power under the mean of all bands, below which a band holds nothing to read."""
 
 
 class SeparationObjective(nn.Module):
@@ -54,8 +47,6 @@ class SeparationObjective(nn.Module):
         rate_hz: of the waves; R's bands depend on it.
         phones, phones_weight: a frozen classifier, and u; 0 leaves the term out.
     """
-
-    filters: Tensor
 
     def __init__(
         self,
@@ -72,10 +63,7 @@ class SeparationObjective(nn.Module):
         self.model = model
         self.detail_weight, self.reading_weight, self.missing_weight = detail_weight, reading_weight, missing_weight
         self.phones, self.phones_weight = phones, phones_weight
-        bands = MelConfig(
-            n_fft=READ_WINDOW, hop=READ_WINDOW // 4, mels=READ_BANDS, fmin=0, fmax=rate_hz / 2, log="log10"
-        )
-        self.register_buffer("filters", slaney_filters(bands, rate_hz), persistent=False)
+        self.bands = ReadBands(rate_hz)
 
     def forward(self, speech: Tensor, mix: Tensor) -> dict[str, Tensor]:
         """Scalars by name, `loss` among them, for `(B, samples)`."""
@@ -118,10 +106,8 @@ class SeparationObjective(nn.Module):
 
     def _reading(self, made: Tensor, speech: Tensor, mix: Tensor) -> Tensor:
         """R, in decades of power."""
-        hann = torch.hann_window(READ_WINDOW, device=mix.device)
-        m, s, x = (self.filters @ power(spectrum(wave, hann)) for wave in (made, speech, mix))  # (B, bands, frames)
-        in_band, over_all = x.mean(dim=2, keepdim=True), x.mean(dim=(1, 2), keepdim=True)
-        floor = (READ_FLOOR * (in_band + EMPTY_BAND * over_all)).clamp(min=1e-12)
+        m, s = self.bands(made), self.bands(speech)
+        floor = floor_of(self.bands(mix))
         return self._distances((m + floor).log10(), (s + floor).log10()).mean()
 
 
