@@ -1,68 +1,122 @@
 #!/usr/bin/env bash
 # The commands that train unison-nano from an empty folder, on one GPU or several (16 or more CPU cores draw and speak
 # the corpus). Needs the Debian packages flite and fortunes, and the extra `corpus`. A second run goes on where the
-# first stopped.
+# first stopped; a part that is finished leaves runs/nano/NAME.done. Parts whose minutes are 0 are left out.
 #
 #   examples/train_nano.sh                                     everything, with the times below
 #   GPUS=1 JOINT_MINUTES=60 examples/train_nano.sh             on one GPU, stage 2 for an hour
+#
+# Stage 2 has two legs, so that it can go on elsewhere (JOINT_AGAIN_MINUTES=0 ends after the first): with runs/nano/*.done,
+# codecs and joint/model of the first leg another machine makes the second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 GPUS=${GPUS:-$(nvidia-smi -L | wc -l)}
+SIDE_GPU=${SIDE_GPU:-0} # of the separator, and of what finishes the codecs beside stage 2
 WORKERS=${WORKERS:-$(nproc)}
 CLIPS=${CLIPS:-48000}
+JOINT_MINUTES=${JOINT_MINUTES:-15}
+JOINT_AGAIN_MINUTES=${JOINT_AGAIN_MINUTES:-22}
+SEPARATOR_MINUTES=${SEPARATOR_MINUTES:-19}
 last=$((GPUS - 1))
 configs=examples/configs
 runs=runs/nano
 mkdir -p $runs
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2}
 
-jobs=()
+declare -A jobs
 trap 'kill "${jobs[@]}" 2>/dev/null || true' EXIT
 
-# on GPU NAME COMMAND...: in the background on one GPU, what it says in runs/nano/NAME.stderr; its process is $job.
-on() {
-  CUDA_VISIBLE_DEVICES=$1 "${@:3}" 2>"$runs/$2.stderr" &
-  job=$!
-  jobs+=("$job")
+# part NAME GPU COMMAND...: in the background unless it was finished before; what it says is in runs/nano/NAME.stderr.
+part() {
+  [[ -e $runs/$1.done ]] && return
+  CUDA_VISIBLE_DEVICES=$2 "${@:3}" 2>"$runs/$1.stderr" &
+  jobs[$1]=$!
 }
 
-# Codecs and the separator, side by side.
-on 0 video-vae unison train $configs/nano-video-vae.yaml --set minutes="${VIDEO_VAE_MINUTES:-5.5}"
-video_vae=$job
-on $last audio-vae unison train $configs/nano-audio-vae.yaml --set minutes="${AUDIO_VAE_MINUTES:-2.5}"
-audio_vae=$job
-on $last vocoder unison train $configs/nano-vocoder.yaml --set minutes="${VOCODER_MINUTES:-7}"
-on 0 phones unison train $configs/nano-phones.yaml --set minutes="${PHONES_MINUTES:-1.7}"
-wait "$job" # the separator is judged by what it misreads
-on 0 separator unison train $configs/nano-separator.yaml --set minutes="${SEPARATOR_MINUTES:-19}"
-separator=$job
+# await NAME...: until these parts are finished.
+await() {
+  for name in "$@"; do
+    [[ -v jobs[$name] ]] || continue
+    wait "${jobs[$name]}"
+    unset "jobs[$name]"
+    touch "$runs/$name.done"
+  done
+}
 
-# Stage 1 starts as soon as sound can be encoded: clips without pictures, whose folder it follows.
-wait "$audio_vae"
-on $last latents-audio unison prepare --codecs $runs/codecs --out $runs/latents-audio --no-video --count "$CLIPS" \
-  --seed 1000000 --workers $((WORKERS / 4)) --batch 32
-on $last audio unison train $configs/nano-audio.yaml --set minutes="${AUDIO_MINUTES:-5.5}"
-audio=$job
+# latents FOLDER SEED: both streams' latents for stage 2; every GPU encodes a share, and stage 2 follows the folder.
+latents() {
+  for ((gpu = 0; gpu < GPUS; gpu++)); do
+    part "$1-$gpu" "$gpu" unison prepare --codecs $runs/codecs --out "$runs/$1" --count $((CLIPS / GPUS)) \
+      --seed $(($2 + gpu * 500000)) --workers $((WORKERS * 7 / 10 / GPUS)) --batch 32
+  done
+}
 
-# Latents of both, for stage 2; every GPU encodes a share, and stage 2 follows the folder.
-wait "$video_vae"
-for ((gpu = 0; gpu < GPUS; gpu++)); do
-  on "$gpu" "latents-$gpu" unison prepare --codecs $runs/codecs --out $runs/latents --count $((CLIPS / GPUS)) \
-    --seed $((gpu * 500000)) --workers $((WORKERS * 7 / 10 / GPUS)) --batch 32
-done
-wait "$audio"
-launch=(unison)
-((GPUS > 1)) && launch=(accelerate launch --multi_gpu --num_processes "$GPUS" "$(command -v unison)")
-"${launch[@]}" train $configs/nano-joint.yaml --set batch=$((96 * GPUS)) --set minutes="${JOINT_MINUTES:-20}" 2>$runs/joint.stderr
+# joint NAME MINUTES SETTING...: a leg of stage 2, on every GPU.
+joint() {
+  local launch=(unison) settings=() setting
+  ((GPUS > 1)) && launch=(accelerate launch --multi_gpu --num_processes "$GPUS" "$(command -v unison)")
+  for setting in "batch=$((64 * GPUS))" "minutes=$2" "${@:3}"; do settings+=(--set "$setting"); done
+  part "$1" "$(seq -s, 0 $last)" "${launch[@]}" train $configs/nano-joint.yaml "${settings[@]}"
+}
 
-# The bundle: bf16 shards under 16 MB. It does not need the separator, which is waited for last.
-for job in "${jobs[@]}"; do
-  [[ $job == "$separator" ]] || wait "$job"
-done
-unison export $runs/joint/model --out $runs/unison-nano
+# Codecs, side by side.
+part video-vae 0 unison train $configs/nano-video-vae.yaml --set minutes="${VIDEO_VAE_MINUTES:-9}"
+part audio-vae $last unison train $configs/nano-audio-vae.yaml --set minutes="${AUDIO_VAE_MINUTES:-4}"
+part vocoder $((GPUS > 2 ? 1 : last)) unison train $configs/nano-vocoder.yaml --set minutes="${VOCODER_MINUTES:-10}"
+
+# The separator, which is judged by what a phone classifier misreads.
+if [[ $SEPARATOR_MINUTES != 0 ]]; then
+  part phones "$SIDE_GPU" unison train $configs/nano-phones.yaml --set minutes="${PHONES_MINUTES:-1.7}"
+  await phones
+  part separator "$SIDE_GPU" unison train $configs/nano-separator.yaml --set minutes="$SEPARATOR_MINUTES"
+fi
+
+if [[ ! -e $runs/joint.done ]]; then
+  # Stage 1 starts as soon as sound can be encoded: clips without pictures, whose folder it follows.
+  await audio-vae
+  part latents-audio $last unison prepare --codecs $runs/codecs --out $runs/latents-audio --no-video --count "$CLIPS" \
+    --seed 30000000 --workers $((WORKERS / 4)) --batch 32
+  part audio $last unison train $configs/nano-audio.yaml --set minutes="${AUDIO_MINUTES:-5.5}"
+
+  # Stage 2, first leg: from stage 1, with less noise on the picture than nano-joint.yaml has, for everything is new.
+  await video-vae
+  latents latents 0
+  await audio
+  joint joint "$JOINT_MINUTES" optimizer.lr=8e-4 objective.forcing.video_sigma.mean=1.0
+  await latents-audio
+  for ((gpu = 0; gpu < GPUS; gpu++)); do await "latents-$gpu"; done
+fi
+await vocoder
+
+# Second leg, as nano-joint.yaml is, on other clips. Beside it the video VAE's decoder and the vocoder, which no latent
+# depends on, are finished: the vocoder through the finished mel VAE, without adversaries.
+if [[ $JOINT_AGAIN_MINUTES == 0 ]]; then
+  await joint
+  exit
+fi
+latents latents-again 20000000
+await joint
+[[ -d $runs/codecs-again ]] || cp -r $runs/codecs $runs/codecs-again
+part video-decoder "$SIDE_GPU" unison train $configs/nano-video-vae.yaml --set out=$runs/video-decoder \
+  --set export=$runs/codecs-again --set init_from=$runs/codecs --set decoder_only=true --set variants=8 --set lr=1e-3 \
+  --set minutes="${VIDEO_DECODER_MINUTES:-8}" --set seed=11
+part vocoder-again "$SIDE_GPU" unison train $configs/nano-vocoder.yaml --set out=$runs/vocoder-again \
+  --set export=$runs/codecs-again --set init_from=$runs/codecs --set adversarial_from=1 --set vae_from=0 \
+  --set vae_share=0.8 --set lr=4e-4 --set warmup=50 --set ema=0.998 --set seed=5 \
+  --set minutes="${VOCODER_AGAIN_MINUTES:-6}"
+joint joint-again "$JOINT_AGAIN_MINUTES" out=$runs/joint-again init_from=$runs/joint/model \
+  data.shards=$runs/latents-again seed=6
+for ((gpu = 0; gpu < GPUS; gpu++)); do await "latents-again-$gpu"; done
+
+# The bundle: bf16 shards under 16 MB. It does not need the separator, which is awaited last.
+await joint-again video-decoder vocoder-again
+unison export $runs/joint-again/model --out $runs/unison-nano
+cp $runs/codecs-again/*.safetensors $runs/unison-nano
 echo "copy runs/nano/unison-nano to unison_core/bundled/ once benchmarks/quality.py says that it is better"
-wait "$separator"
+if [[ $SEPARATOR_MINUTES != 0 ]]; then
+  await separator
+  mkdir -p $runs/separator-nano
+  cp $runs/separator/model/separator.* $runs/separator-nano
+  echo "copy runs/nano/separator-nano to unison_core/bundled/ once benchmarks/separate_quality.py says that it is better"
+fi
 trap - EXIT
-mkdir -p $runs/separator-nano
-cp $runs/separator/model/separator.* $runs/separator-nano
-echo "copy runs/nano/separator-nano to unison_core/bundled/ once benchmarks/separate_quality.py says that it is better"
