@@ -14,6 +14,7 @@ GPUS=${GPUS:-$(nvidia-smi -L | wc -l)}
 SIDE_GPU=${SIDE_GPU:-0} # of the separator, and of what finishes the codecs beside stage 2
 WORKERS=${WORKERS:-$(nproc)}
 CLIPS=${CLIPS:-48000}
+SHARES=${SHARES:-$((WORKERS / 16 + 1))} # processes that encode, each with its own that draw and speak
 JOINT_MINUTES=${JOINT_MINUTES:-15}
 JOINT_AGAIN_MINUTES=${JOINT_AGAIN_MINUTES:-22}
 SEPARATOR_MINUTES=${SEPARATOR_MINUTES:-19}
@@ -43,11 +44,12 @@ await() {
   done
 }
 
-# latents FOLDER SEED: both streams' latents for stage 2; every GPU encodes a share, and stage 2 follows the folder.
+# latents FOLDER SEED: both streams' latents of CLIPS clips, in shares, several of them on one GPU. Trainings follow the
+# folder while it is filled.
 latents() {
-  for ((gpu = 0; gpu < GPUS; gpu++)); do
-    part "$1-$gpu" "$gpu" unison prepare --codecs $runs/codecs --out "$runs/$1" --count $((CLIPS / GPUS)) \
-      --seed $(($2 + gpu * 500000)) --workers $((WORKERS * 7 / 10 / GPUS)) --batch 32
+  for ((share = 0; share < SHARES; share++)); do
+    part "$1-$share" $((share % GPUS)) unison prepare --codecs $runs/codecs --out "$runs/$1" --count $((CLIPS / SHARES)) \
+      --seed $(($2 + share * 500000)) --workers $((WORKERS * 3 / 4 / SHARES)) --batch 32
   done
 }
 
@@ -72,19 +74,14 @@ if [[ $SEPARATOR_MINUTES != 0 ]]; then
 fi
 
 if [[ ! -e $runs/joint.done ]]; then
-  # Stage 1 starts as soon as sound can be encoded: clips without pictures, whose folder it follows.
-  await audio-vae
-  part latents-audio $last unison prepare --codecs $runs/codecs --out $runs/latents-audio --no-video --count "$CLIPS" \
-    --seed 30000000 --workers $((WORKERS / 4)) --batch 32
-  part audio $last unison train $configs/nano-audio.yaml --set minutes="${AUDIO_MINUTES:-5.5}"
-
-  # Stage 2, first leg: from stage 1, with less noise on the picture than nano-joint.yaml has, for everything is new.
-  await video-vae
+  # Both stages start with the first clips. Stage 2's first leg has less noise on the picture than nano-joint.yaml, for
+  # everything in it is new.
+  await audio-vae video-vae
   latents latents 0
+  part audio $last unison train $configs/nano-audio.yaml --set minutes="${AUDIO_MINUTES:-3}"
   await audio
   joint joint "$JOINT_MINUTES" optimizer.lr=8e-4 objective.forcing.video_sigma.mean=1.0
-  await latents-audio
-  for ((gpu = 0; gpu < GPUS; gpu++)); do await "latents-$gpu"; done
+  for ((share = 0; share < SHARES; share++)); do await "latents-$share"; done
 fi
 await vocoder
 
@@ -106,7 +103,7 @@ part vocoder-again "$SIDE_GPU" unison train $configs/nano-vocoder.yaml --set out
   --set minutes="${VOCODER_AGAIN_MINUTES:-6}"
 joint joint-again "$JOINT_AGAIN_MINUTES" out=$runs/joint-again init_from=$runs/joint/model \
   data.shards=$runs/latents-again seed=6
-for ((gpu = 0; gpu < GPUS; gpu++)); do await "latents-again-$gpu"; done
+for ((share = 0; share < SHARES; share++)); do await "latents-again-$share"; done
 
 # The bundle: bf16 shards under 16 MB. It does not need the separator, which is awaited last.
 await joint-again video-decoder vocoder-again
