@@ -12,7 +12,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 GPUS=${GPUS:-$(nvidia-smi -L | wc -l)}
 SIDE_GPU=${SIDE_GPU:-0} # of the separator, and of what finishes the codecs beside stage 2
-WORKERS=${WORKERS:-$(nproc)}
+WORKERS=${WORKERS:-$(env -u OMP_NUM_THREADS nproc)} # nproc alone takes OMP_NUM_THREADS for the number of cores
 CLIPS=${CLIPS:-48000}
 SHARES=${SHARES:-$((WORKERS / 16 + 1))} # processes that encode, each with its own that draw and speak
 JOINT_MINUTES=${JOINT_MINUTES:-15}
@@ -49,7 +49,7 @@ await() {
 latents() {
   for ((share = 0; share < SHARES; share++)); do
     part "$1-$share" $((share % GPUS)) unison prepare --codecs $runs/codecs --out "$runs/$1" --count $((CLIPS / SHARES)) \
-      --seed $(($2 + share * 500000)) --workers $((WORKERS * 3 / 4 / SHARES)) --batch 32
+      --seed $(($2 + share * 500000)) --workers $((WORKERS * 3 / 4 / SHARES + 1)) --batch 32
   done
 }
 
