@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from unison_cli.allocator import keep_freed_memory
 from unison_cli.commands.a2v import a2v
 from unison_cli.commands.corpus import corpus
 from unison_cli.commands.doctor import doctor
@@ -64,6 +65,7 @@ def main() -> None:
     """Entry point of the `unison` script."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that nothing half-written stays
     interrupts.watch()
+    keep_freed_memory()
     app()
 
 
