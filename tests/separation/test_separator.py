@@ -45,6 +45,17 @@ def test_channels_of_a_mono_model_are_independent(separator: Separator) -> None:
     np.testing.assert_allclose(both[1:], alone, atol=1e-5)
 
 
+def test_equal_channels_are_computed_once(separator: Separator, monkeypatch: pytest.MonkeyPatch) -> None:
+    wave = noise(1, 5000)
+    alone = separator.separate(wave, 16000)["speech"]
+    rows: list[int] = []
+    whole = separator._rows
+    monkeypatch.setattr(separator, "_rows", lambda mix: rows.append(len(mix)) or whole(mix))
+    both = separator.separate(np.repeat(wave, 2, axis=0), 16000)["speech"]
+    assert set(rows) == {1}
+    np.testing.assert_array_equal(both, np.repeat(alone, 2, axis=0))
+
+
 def test_a_stereo_model_takes_pairs(tiny_separator_config: SeparatorConfig) -> None:
     config = replace(tiny_separator_config, channels=2, band_split="shape")
     torch.manual_seed(0)

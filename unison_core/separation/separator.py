@@ -55,7 +55,13 @@ class Separator:
 
     @torch.inference_mode()
     def speech(self, windows: np.ndarray) -> np.ndarray:
-        """Float32 `(B, channels, n)` of one window's length in seconds, at any rate -> their speech, same shape."""
+        """Float32 `(B, channels, n)` of one window's length in seconds, at any rate -> their speech, same shape.
+
+        Channels that are the same, as in many videos, are computed once where the model hears one channel.
+        """
+        channels = windows.shape[1]
+        if self.config.channels == 1 < channels and (windows == windows[:, :1]).all():
+            return np.repeat(self.speech(windows[:, :1]), channels, axis=1)
         recording = torch.from_numpy(np.ascontiguousarray(windows)).to(self.device, torch.float32)
         mix = resample(recording, self.config.window)
         speech = torch.cat([self._rows(part) for part in self._to_rows(mix).split(self.batch)])
