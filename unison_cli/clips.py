@@ -25,6 +25,7 @@ def clip_request(
     lufs: float | None = None,
     text_scale: str | None = None,
     sync_scale: str | None = None,
+    sync_interval: str | None = None,
     shift: str | None = None,
     guidance_interval: str | None = None,
     given: dict[str, Any],
@@ -43,8 +44,11 @@ def clip_request(
         span_s=None if span is None else parse_span(span),
         text_scale=None if text_scale is None else parse_scales(text_scale),
         sync_scale=None if sync_scale is None else parse_scales(sync_scale),
+        sync_interval=None if sync_interval is None else parse_interval(sync_interval, "sync interval"),
         shift=None if shift is None else parse_scales(shift),
-        guidance_interval=None if guidance_interval is None else parse_interval(guidance_interval),
+        guidance_interval=(
+            None if guidance_interval is None else parse_interval(guidance_interval, "guidance interval")
+        ),
         mix=MixSettings(speech_gain_db=speech_gain, sfx_gain_db=sfx_gain, duck_db=duck, lufs=lufs),
         given=Given(**given),
     )

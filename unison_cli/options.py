@@ -69,9 +69,9 @@ KeepRate = Annotated[
 ]
 Prompts = Annotated[
     str | None, typer.Option("--prompts", help="Batch: JSONL or CSV file, - for stdin. Keys: id, caption, transcript, "
-                             "negative, duration, size, span, seed, steps, text_scale, sync_scale, shift, lead, "
-                             "lead_amount; and what is given: audio, speech, sfx, video, keep, image, reference_audio, "
-                             "start, keep_rate.",
+                             "negative, duration, size, span, seed, steps, text_scale, sync_scale, "
+                             "sync_interval, shift, lead, lead_amount, guidance_interval; and what is given: audio, "
+                             "speech, sfx, video, keep, image, reference_audio, start, keep_rate.",
                              metavar="FILE", rich_help_panel=WHAT)
 ]  # fmt: skip
 Seed = Annotated[
@@ -105,6 +105,10 @@ GuidanceInterval = Annotated[
     str | None, typer.Option("--guidance-interval", help="Noise levels between which guidance applies, such as "
                              "0.5-0.95: faster, not exact.  [default: the model's]", metavar="LOW-HIGH",
                              rich_help_panel=HOW)
+]  # fmt: skip
+SyncInterval = Annotated[
+    str | None, typer.Option("--sync-interval", help="Noise levels between which SyncCFG moves the picture.  "
+                             "[default: the model's]", metavar="LOW-HIGH", rich_help_panel=HOW)
 ]  # fmt: skip
 CacheEvery = Annotated[
     int, typer.Option("--cache-every", help="Compute one in N of the middle steps and continue the others: faster, not "

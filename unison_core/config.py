@@ -290,6 +290,8 @@ class SamplingConfig:
     a2v_sync_scale: Mapping[str, float] = field(default_factory=dict)
     """The same where the picture is made to given sound and no speech is generated, whose words SyncCFG would cost;
     streams left out are as in `sync_scale`."""
+    sync_interval: tuple[float, float] = (0.0, 1.0)
+    """SyncCFG of the picture is applied at sigmas inside this interval."""
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     """Guidance is applied at sigmas inside this interval."""
 

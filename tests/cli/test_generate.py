@@ -70,6 +70,7 @@ def test_everything_passed_has_an_effect(generate, tmp_path):
         "span": ["--span", "0.1-0.6"],
         "text_scale": ["--text-scale", "speech=5"],
         "sync_scale": ["--sync-scale", "3"],
+        "sync_interval": ["--sync-scale", "3", "--sync-interval", "0.9-1"],
         "shift": ["--shift", "3"],
         "lead": ["--lead", "audio"],
         "lead_amount": ["--lead", "audio", "--lead-amount", "0.8"],

@@ -1,5 +1,7 @@
 """Guidance: terms add up per stream, anchors are what the papers say, and only needed evaluations run."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -93,6 +95,15 @@ def test_outside_the_interval_only_one_evaluation_runs():
     assert spy.rows == [1, 2]
 
 
+def test_the_picture_is_synced_at_levels_inside_the_interval_only():
+    spy = Spy()
+    terms = replace(_sync(video=3.0), interval=(0.6, 1.0)).terms()
+    velocity = _velocity(spy, TextGuidance(scale=ONES), *terms)
+    high, low = (velocity(_latents(), _levels(level))[VIDEO].unique().tolist() for level in (0.9, 0.5))
+    assert (high, low) == ([1 + (3 - 1) * (1 - 101)], [1])
+    assert spy.rows == [2, 1]
+
+
 def test_terms_add_up_and_share_one_forward():
     spy = Spy()
     terms = _sync(video=3.0, speech=2.0).terms()
@@ -107,7 +118,7 @@ def test_terms_add_up_and_share_one_forward():
 
 def test_the_videos_anchor_hears_silence_and_leaves_the_video_alone():
     state = State(latents=_latents(), sigmas=_levels(0.5))
-    seen = SilentAnchor({VIDEO: 3.0}, _sync().silence).anchor(state)
+    seen = SilentAnchor({VIDEO: 3.0}, _sync().silence, (0.0, 1.0)).anchor(state)
     assert seen.latents[VIDEO] is state.latents[VIDEO]
     assert seen.words == PROMPT
     for stream in AUDIO_STREAMS:

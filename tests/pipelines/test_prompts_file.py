@@ -21,12 +21,13 @@ def rows_of(tmp_path, text: str, name: str = "prompts.jsonl", base: GenerateRequ
 
 def test_rows_override_the_command_line(tmp_path):
     lines = [
-        {"id": "a", "caption": "x", "seed": 5, "duration": "auto", "text_scale": "video=3"},
+        {"id": "a", "caption": "x", "seed": 5, "duration": "auto", "text_scale": "video=3", "sync_interval": "0.6-1"},
         {"caption": "A drum, please!", "duration": 2.5, "size": "64x32", "span": "0.5-1", "mix": {"lufs": -16}},
     ]
     first, second = rows_of(tmp_path, "\n".join(map(json.dumps, lines)))
     assert (first.id, first.request.seed, first.request.steps, first.request.negative) == ("a", 5, 3, "blur")
     assert first.request.text_scale == {"video": 3.0}
+    assert first.request.sync_interval == (0.6, 1.0)
     assert second.id == "0002-a-drum-please"
     assert (second.request.duration_s, second.request.size, second.request.span_s) == (2.5, (64, 32), (0.5, 1.0))
     assert second.request.mix == MixSettings(duck_db=6, lufs=-16)

@@ -42,6 +42,14 @@ def test_sync_guidance_is_the_preset_s_for_given_sound_where_it_costs_no_words(t
     assert scales(given=Given(speech=str(sound)), sync_scale={"video": 1.0}) == off
 
 
+def test_the_sync_interval_is_the_preset_s_or_the_user_s(tiny_preset):
+    preset = replace(tiny_preset, sampling=replace(tiny_preset.sampling, sync_interval=(0.6, 1.0)))
+    assert complete(GenerateRequest(caption="x"), preset).sync_interval == (0.6, 1.0)
+    assert complete(GenerateRequest(caption="x", sync_interval=(0.0, 1.0)), preset).sync_interval == (0.0, 1.0)
+    with pytest.raises(UsageError, match="sync interval"):
+        complete(GenerateRequest(caption="x", sync_interval=(0.9, 0.2)), preset)
+
+
 def test_a_complete_request_is_a_fixed_point(tiny_preset):
     request = GenerateRequest(caption="x", transcript=LONGER, text_scale={"speech": 4.0}, lead="audio")
     spec = complete(request, tiny_preset)

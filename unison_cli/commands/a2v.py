@@ -24,6 +24,7 @@ def a2v(
     steps: options.Steps = None,
     text_scale: options.TextScale = None,
     sync_scale: options.SyncScale = None,
+    sync_interval: options.SyncInterval = None,
     shift: options.Shift = None,
     lead: options.Lead = "none",
     lead_amount: options.LeadAmount = None,
@@ -64,9 +65,9 @@ def a2v(
         raise UsageError("a2v needs sound: --audio, --speech or --sfx")
     request = clip_request(
         caption=caption, transcript=transcript, negative=negative, duration=duration, size=size, span=span, seed=seed,
-        steps=steps, text_scale=text_scale, sync_scale=sync_scale, shift=shift, lead=lead, lead_amount=lead_amount,
-        guidance_interval=guidance_interval, cache_every=cache_every, speech_gain=speech_gain, sfx_gain=sfx_gain,
-        duck=duck, lufs=lufs, given={
+        steps=steps, text_scale=text_scale, sync_scale=sync_scale, sync_interval=sync_interval, shift=shift, lead=lead,
+        lead_amount=lead_amount, guidance_interval=guidance_interval, cache_every=cache_every, speech_gain=speech_gain,
+        sfx_gain=sfx_gain, duck=duck, lufs=lufs, given={
             "audio": audio, "speech": speech, "sfx": sfx, "image": image, "reference_audio": reference_audio,
             "start_s": start, "keep_rate": keep_rate,
         },

@@ -20,6 +20,7 @@ def generate(
     steps: options.Steps = None,
     text_scale: options.TextScale = None,
     sync_scale: options.SyncScale = None,
+    sync_interval: options.SyncInterval = None,
     shift: options.Shift = None,
     lead: options.Lead = "none",
     lead_amount: options.LeadAmount = None,
@@ -57,9 +58,9 @@ def generate(
 
     request = clip_request(
         caption=caption, transcript=transcript, negative=negative, duration=duration, size=size, span=span, seed=seed,
-        steps=steps, text_scale=text_scale, sync_scale=sync_scale, shift=shift, lead=lead, lead_amount=lead_amount,
-        guidance_interval=guidance_interval, cache_every=cache_every, speech_gain=speech_gain, sfx_gain=sfx_gain,
-        duck=duck, lufs=lufs, given={"image": image, "reference_audio": reference_audio},
+        steps=steps, text_scale=text_scale, sync_scale=sync_scale, sync_interval=sync_interval, shift=shift, lead=lead,
+        lead_amount=lead_amount, guidance_interval=guidance_interval, cache_every=cache_every, speech_gain=speech_gain,
+        sfx_gain=sfx_gain, duck=duck, lufs=lufs, given={"image": image, "reference_audio": reference_audio},
     )  # fmt: skip
     run = Run(
         model=model, device=device, precision=precision, offline=offline, overwrite=overwrite, preview=preview,

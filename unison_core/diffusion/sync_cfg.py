@@ -28,6 +28,8 @@ class SyncGuidance:
 
     Attributes:
         scale: s per stream; 1 is off. Harmony: 3 for video, 2 for audio.
+        interval: (low, high) noise levels between which the picture is moved. When something moves is decided at high
+            ones; at low ones the term makes movements larger than they are. Harmony: all.
         silence: latents `(1, N, C)` of N audio latents of silence.
         still: video latents `(B, C, T, h, w)` to those of a clip that shows frame 0 of theirs throughout.
     """
@@ -35,21 +37,30 @@ class SyncGuidance:
     scale: Mapping[str, float]
     silence: Callable[[int], Tensor]
     still: Callable[[Tensor], Tensor]
+    interval: tuple[float, float] = (0.0, 1.0)
 
     def terms(self) -> list[Term]:
         """Fresh terms for one clip."""
-        return [SilentAnchor(self.scale, self.silence), StillAnchor(self.scale, self.still)]
+        return [SilentAnchor(self.scale, self.silence, self.interval), StillAnchor(self.scale, self.still)]
+
+
+def synced_picture(scale: Mapping[str, float], interval: tuple[float, float], sigmas: Sigmas) -> frozenset[str]:
+    """The picture, where SyncCFG moves it at these noise levels; else nothing."""
+    low, high = interval
+    return movable(scale, sigmas) & {VIDEO} if low <= float(sigmas[VIDEO].max()) <= high else frozenset()
 
 
 class SilentAnchor:
     """Moves the picture away from what it does in silence (eq. 9)."""
 
-    def __init__(self, scale: Mapping[str, float], silence: Callable[[int], Tensor]) -> None:
-        self.scale, self._silence = scale, silence
+    def __init__(
+        self, scale: Mapping[str, float], silence: Callable[[int], Tensor], interval: tuple[float, float]
+    ) -> None:
+        self.scale, self._silence, self._interval = scale, silence, interval
         self._known: Tensor | None = None
 
     def active(self, sigmas: Sigmas) -> frozenset[str]:
-        return movable(self.scale, sigmas) & {VIDEO}
+        return synced_picture(self.scale, self._interval, sigmas)
 
     def anchor(self, state: State) -> State:
         latents, sigmas = dict(state.latents), dict(state.sigmas)

@@ -3,8 +3,9 @@
 import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,10 +15,18 @@ from unison_core.errors import UsageError
 from unison_core.pipelines.given import Given
 from unison_core.pipelines.naming import check_id, slug
 from unison_core.pipelines.request import GenerateRequest
-from unison_core.pipelines.spelling import parse_duration, parse_scales, parse_seconds, parse_size, parse_span
+from unison_core.pipelines.spelling import (
+    parse_duration,
+    parse_interval,
+    parse_scales,
+    parse_seconds,
+    parse_size,
+    parse_span,
+)
 
 SPELLED = {"duration": "duration_s", "size": "size", "text_scale": "text_scale", "sync_scale": "sync_scale",
-           "shift": "shift", "span": "span_s"}  # fmt: skip
+           "shift": "shift", "span": "span_s", "sync_interval": "sync_interval",
+           "guidance_interval": "guidance_interval"}  # fmt: skip
 """Keys whose values are spelled as on the command line."""
 GIVEN_KEYS = {"start" if f.name == "start_s" else f.name: f.name for f in fields(Given)}
 """Keys that say what a clip is made from; files are looked for where the command runs."""
@@ -148,13 +157,15 @@ def _row(index: int, number: int, data: dict[str, Any] | str, base: GenerateRequ
 
 
 def _spelled(key: str, value: Any) -> Any:
-    parsers = {
+    parsers: dict[str, Callable[[str], Any]] = {
         "duration": parse_duration,
         "size": parse_size,
         "text_scale": parse_scales,
         "sync_scale": parse_scales,
         "shift": parse_scales,
         "span": parse_span,
+        "sync_interval": partial(parse_interval, name="sync interval"),
+        "guidance_interval": partial(parse_interval, name="guidance interval"),
     }
     if key in parsers and isinstance(value, (str, int, float)):
         return parsers[key](str(value))

@@ -51,6 +51,8 @@ class GenerateRequest:
     """Time shift per stream; streams left out keep the preset's."""
     sync_scale: Mapping[str, float] | None = None
     """SyncCFG scale per stream; streams left out keep the preset's. 1 is off."""
+    sync_interval: tuple[float, float] | None = None
+    """Noise levels between which SyncCFG moves the picture; None is the preset's."""
     lead: str = "none"
     """Which modality runs ahead in denoising: none, video or audio."""
     lead_amount: float | None = None
@@ -87,6 +89,7 @@ class ClipSpec:
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     cache_every: int = 1
     sync_scale: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(STREAMS, 1.0))
+    sync_interval: tuple[float, float] = (0.0, 1.0)
     given: Given = field(default_factory=Given)
 
 
@@ -131,10 +134,11 @@ def complete(request: GenerateRequest, preset: Preset) -> ClipSpec:
         shift=shift,
         lead=request.lead,
         lead_amount=_lead_amount(request),
-        guidance_interval=_interval(request, preset),
+        guidance_interval=_interval("guidance", request.guidance_interval or sampling.guidance_interval),
         cache_every=_cache_every(request.cache_every),
         mix=request.mix,
         sync_scale=sync_scale,
+        sync_interval=_interval("sync", request.sync_interval or sampling.sync_interval),
         given=given,
     )
 
@@ -255,10 +259,10 @@ def _read_part(text: str, preset: Preset) -> str:
     return " ".join(words)
 
 
-def _interval(request: GenerateRequest, preset: Preset) -> tuple[float, float]:
-    low, high = request.guidance_interval or preset.sampling.guidance_interval
+def _interval(name: str, interval: tuple[float, float]) -> tuple[float, float]:
+    low, high = interval
     if not 0 <= low < high <= 1:
-        raise UsageError(f"guidance interval {low:g}-{high:g} must lie within 0-1, the lower noise level first")
+        raise UsageError(f"{name} interval {low:g}-{high:g} must lie within 0-1, the lower noise level first")
     return low, high
 
 

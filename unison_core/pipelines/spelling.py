@@ -60,13 +60,13 @@ def parse_span(text: str) -> tuple[float, float]:
     return _number("span", start, hint), _number("span", end, hint)
 
 
-def parse_interval(text: str) -> tuple[float, float]:
-    """Two noise levels of `LOW-HIGH`."""
+def parse_interval(text: str, name: str) -> tuple[float, float]:
+    """Two noise levels of `LOW-HIGH`; errors call them `name`."""
     low, sep, high = text.partition("-")
     hint = "use LOW-HIGH between 0 and 1, such as 0.5-0.95"
     if not sep:
-        raise UsageError(f"guidance interval {text!r} is not LOW-HIGH: {hint}")
-    return _number("guidance interval", low, hint), _number("guidance interval", high, hint)
+        raise UsageError(f"{name} {text!r} is not LOW-HIGH: {hint}")
+    return _number(name, low, hint), _number(name, high, hint)
 
 
 def _number(name: str, text: str, hint: str) -> float:

@@ -404,7 +404,10 @@ class UnisonPipeline:
                 shift=spec.shift,
                 guidance=TextGuidance(scale=spec.text_scale, interval=spec.guidance_interval),
                 sync=SyncGuidance(
-                    scale=spec.sync_scale, silence=coded(self.codec.silence), still=coded(self.codec.still)
+                    scale=spec.sync_scale,
+                    silence=coded(self.codec.silence),
+                    still=coded(self.codec.still),
+                    interval=spec.sync_interval,
                 ),
                 lead=spec.lead,
                 lead_amount=spec.lead_amount,
