@@ -1,10 +1,12 @@
 """A model's name leads to its folder, or to one line that says why not."""
 
+from pathlib import Path
+
 import pytest
 
 from unison_core.errors import UnisonError, UsageError
 from unison_core.weights import resolve as module
-from unison_core.weights.resolve import PRESET_FILE, resolve
+from unison_core.weights.resolve import PRESET_FILE, folder_named, resolve
 
 
 def test_a_folder_is_a_model(tiny_folder, tiny_preset):
@@ -49,3 +51,10 @@ def test_a_preset_is_data_and_never_code(tmp_path):
     (tmp_path / "model.safetensors").touch()
     with pytest.raises(UsageError, match="cannot read"):
         _ = resolve(str(tmp_path)).preset
+
+
+def test_configurations_name_bundled_folders_or_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert (folder_named("unison-nano") / PRESET_FILE).is_file()
+    assert (folder_named("separator-nano") / "separator.yaml").is_file()
+    assert [folder_named(name) for name in ("runs/model", "model", "..")] == [Path("runs/model"), Path("model"), Path("..")]

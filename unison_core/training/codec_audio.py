@@ -28,6 +28,7 @@ from unison_core.training.global_variance import GlobalVariance
 from unison_core.training.graphed import GraphedBackward
 from unison_core.training.latent_noise import channel_stats, disturb
 from unison_core.training.segments import SegmentConfig, Stem, draw_segments, split_stems
+from unison_core.weights.resolve import folder_named
 
 STATISTICS_SEGMENTS = 2048
 CHECK_SEED = 11
@@ -81,7 +82,7 @@ class AudioTask:
         self.stats = LatentStats(codecs.audio.latent_channels)
         self.length = round(config.segments.seconds * timing.latent_rate_hz) * timing.samples_per_latent
         if config.init_from:
-            load_part(self.vae, Path(config.init_from), AUDIO_VAE, self.stats)
+            load_part(self.vae, folder_named(config.init_from), AUDIO_VAE, self.stats)
         if config.decoder_only:
             self.vae.encoder.requires_grad_(False)
         self.vae.to(accelerator.device)

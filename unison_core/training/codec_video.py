@@ -29,6 +29,7 @@ from unison_core.training.latent_noise import channel_stats, disturb
 from unison_core.training.master_weights import BF16_WEIGHTS, master_weights
 from unison_core.training.picture_loss import PictureLossConfig, picture_loss, psnr_db
 from unison_core.training.whole_window import WholeWindow
+from unison_core.weights.resolve import folder_named
 
 STATISTICS_CLIPS = 128
 CHECK_FRAMES = 41
@@ -86,7 +87,7 @@ class VideoTask:
         self.vae = video_vae.build_video_vae(codecs.video)
         self.stats = LatentStats(codecs.video.z_dim)
         if config.init_from:
-            load_part(self.vae, Path(config.init_from), VIDEO_VAE, self.stats)
+            load_part(self.vae, folder_named(config.init_from), VIDEO_VAE, self.stats)
         if config.decoder_only:
             for part in (self.vae.encoder, self.vae.quant_conv):
                 part.requires_grad_(False)

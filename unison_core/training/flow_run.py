@@ -46,6 +46,7 @@ from unison_core.training.processes import describe_step, gather_for_methods, ma
 from unison_core.training.randomness import LAYERS, NOISE, generator, key
 from unison_core.training.samples import make_samples
 from unison_core.training.tensorboard import TensorBoard
+from unison_core.weights.resolve import folder_named
 from unison_core.weights.save import save_model
 
 AGREE_EVERY = 10
@@ -254,7 +255,7 @@ class FlowRun:
         out = self.out / "samples" / f"step-{self.clock.step:08d}"
         precision = "bf16" if self.config.precision in ("bf16", BF16_WEIGHTS) else "auto"
         adapters = (str(self.exported),) if self.config.lora else ()
-        model = self.exported if not self.config.lora else Path(str(self.config.init_from))
+        model = self.exported if not self.config.lora else folder_named(str(self.config.init_from))
         place = self.accelerator.device
         device = "cpu" if place.type == "cpu" else str(place)
         scores = make_samples(self.config.samples, model, out, device, precision, adapters)
@@ -297,7 +298,7 @@ class FlowRun:
             if self.config.lora:
                 save_adapter(self.exported, self.config.lora, str(self.config.init_from), weights)
             else:
-                codecs = Path(self.config.codecs) if self.config.codecs else None
+                codecs = folder_named(self.config.codecs) if self.config.codecs else None
                 save_model(self.exported, self.preset, weights, codecs=codecs)
         except (OSError, RuntimeError) as error:
             print(f"warning: {self.exported} was not written: {one_line(error)}", file=sys.stderr)

@@ -21,6 +21,7 @@ from unison_core.training.processes import PRECISIONS
 from unison_core.training.reference_pairs import ReferencePairs
 from unison_core.training.samples import SamplesConfig
 from unison_core.types import AUDIO_STREAMS, MIX, VIDEO
+from unison_core.weights.resolve import folder_named
 from unison_core.weights.state import load_model_state
 
 
@@ -97,7 +98,7 @@ class FlowTrainingConfig:
     out: str
     """Folder of checkpoints, log and exported weights."""
     init_from: str | None = None
-    """Model folder to start from; parts that it lacks are initialised."""
+    """Model folder, or a bundled model's name, to start from; parts that it lacks are initialised."""
     init_without: tuple[str, ...] = ()
     """Top-level modules that start anew whatever `init_from` holds, for example `nodes`."""
     codecs: str | None = None
@@ -210,7 +211,7 @@ def build_model(config: FlowTrainingConfig, preset: Preset) -> Unison:
         if unknown := sorted(set(names) - modules.keys()):
             raise UnisonError(f"{field_name} names {unknown[0]!r}, which the model does not have")
     if config.init_from:
-        load_model_state(model, Path(config.init_from), partial=True, without=config.init_without)
+        load_model_state(model, folder_named(config.init_from), partial=True, without=config.init_without)
     for name in frozen:
         modules[name].requires_grad_(False)
     if config.lora:

@@ -10,6 +10,7 @@ from unison_core.codecs.fingerprint import CODECS, codec_fingerprint
 from unison_core.errors import UsageError
 from unison_core.training.shard_folder import ShardFolder
 from unison_core.training.shard_format import read_contents
+from unison_core.weights.resolve import folder_named
 
 if TYPE_CHECKING:
     from unison_core.training.flow_training import FlowTrainingConfig
@@ -25,8 +26,8 @@ def check_files(config: "FlowTrainingConfig") -> None:
         UsageError: something is missing, or the latents were made by other codecs than the exported model will have.
     """
     for name, folder in (("init_from", config.init_from), ("codecs", config.codecs)):
-        if folder and not Path(folder).is_dir():
-            raise UsageError(f"{name}={folder!r} is not a folder")
+        if folder and not folder_named(folder).is_dir():
+            raise UsageError(f"{name}={folder!r} is neither a folder nor a bundled model")
     if config.samples and not Path(config.samples.prompts).is_file():
         raise UsageError(f"samples.prompts={config.samples.prompts!r} is not a file")
     if config.samples and not (config.codecs or config.lora):
@@ -42,7 +43,7 @@ def check_codecs(folder: ShardFolder, codecs: str | None) -> None:
         return
     with folder.open(shards[0]) as file:
         info = read_contents(file, shards[0]).info
-    own = codec_fingerprint(Path(codecs), info.codecs or CODECS)
+    own = codec_fingerprint(folder_named(codecs), info.codecs or CODECS)
     if info.codec and info.codec != own:
         raise UsageError(
             f"latents in {folder} were made by codecs {info.codec}, but {codecs} holds {own}: "

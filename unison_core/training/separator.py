@@ -33,6 +33,7 @@ from unison_core.training.mixtures import MixtureConfig, Waves, gather_waves, mi
 from unison_core.training.phone_classifier import load_phone_classifier
 from unison_core.training.separation_loss import SeparationObjective
 from unison_core.types import SFX, SPEECH
+from unison_core.weights.resolve import folder_named
 
 QUIET = 1e-3
 """A stem whose peak is below this (-60 dBFS) counts as silent."""
@@ -95,7 +96,7 @@ class SeparatorTask:
         if self.preset.channels != 1:
             raise ValueError(f"preset={config.preset!r} is stereo; the corpus trains mono separators")
         if config.init_from:
-            self.model.load_state_dict(load_separator(Path(config.init_from))[1].state_dict())
+            self.model.load_state_dict(load_separator(folder_named(config.init_from))[1].state_dict())
         self.model.to(accelerator.device)
         optimizer = torch.optim.AdamW(
             self.model.parameters(), config.lr, config.betas, weight_decay=config.weight_decay,

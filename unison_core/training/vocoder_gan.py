@@ -37,6 +37,7 @@ from unison_core.training.graphed import GraphedBackward
 from unison_core.training.latent_noise import disturb
 from unison_core.training.segments import SegmentConfig, Stem, draw_segments, split_stems
 from unison_core.training.spectral_loss import SpectralLoss
+from unison_core.weights.resolve import folder_named
 
 CHECK_SEED = 11
 
@@ -98,7 +99,7 @@ class VocoderTask:
         self.mel = LogMel(codecs.mel, timing.sample_rate_hz).to(device)
         self.vocoder = build_vocoder(codecs, timing.sample_rate_hz)
         if config.init_from:
-            load_part(self.vocoder, Path(config.init_from), VOCODER)
+            load_part(self.vocoder, folder_named(config.init_from), VOCODER)
         self.vocoder.to(device)
         self.judges = Discriminators(config.discriminators).to(device)
         self.spectra = SpectralLoss(timing.sample_rate_hz).to(device)

@@ -113,6 +113,12 @@ def resolve(name: str, *, offline: bool = False) -> ModelFolder:
     )
 
 
+def folder_named(name: str) -> Path:
+    """Folder of what came with the package under this name, models and separators alike; otherwise the path itself."""
+    own = BUNDLED / name
+    return own if re.fullmatch(r"[\w.-]+", name) and name.strip(".") and own.is_dir() else Path(name).expanduser()
+
+
 def bundled_names() -> list[str]:
     """Models that came with the package."""
     return sorted(file.parent.name for file in BUNDLED.glob(f"*/{PRESET_FILE}"))
