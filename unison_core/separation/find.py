@@ -8,7 +8,7 @@ from unison_core.config import from_mapping, read_yaml
 from unison_core.errors import UsageError
 from unison_core.separation.config import SeparatorConfig, load_separator_preset
 from unison_core.weights.checksums import sha256
-from unison_core.weights.resolve import BUNDLED, HUB_ID, download
+from unison_core.weights.resolve import BUNDLED, HUB_ID, bundled_folder, download
 
 if TYPE_CHECKING:
     from bs_roformer.mel_band_roformer import MelBandRoformer
@@ -58,8 +58,8 @@ def find_separator(name: str, *, offline: bool = False) -> SeparatorFiles:
     Raises:
         UsageError: there is no such model. UnisonError: it cannot be downloaded.
     """
-    bundled, path = BUNDLED / name, Path(name).expanduser()
-    if name and "/" not in name and (bundled / CONFIG_FILE).is_file():
+    bundled, path = bundled_folder(name), Path(name).expanduser()
+    if bundled and (bundled / CONFIG_FILE).is_file():
         return _in_folder(name, bundled)
     if path.is_file():
         if path.suffix not in CHECKPOINTS:

@@ -85,8 +85,8 @@ def resolve(name: str, *, offline: bool = False) -> ModelFolder:
         UsageError: there is no such model.
         UnisonError: it cannot be downloaded.
     """
-    bundled = BUNDLED / name
-    if re.fullmatch(r"[\w.-]+", name) and (bundled / PRESET_FILE).is_file():
+    bundled = bundled_folder(name)
+    if bundled and (bundled / PRESET_FILE).is_file():
         return _checked(ModelFolder(name, bundled))
     path = Path(name).expanduser()
     if name and path.is_dir():
@@ -113,10 +113,15 @@ def resolve(name: str, *, offline: bool = False) -> ModelFolder:
     )
 
 
-def folder_named(name: str) -> Path:
-    """Folder of what came with the package under this name, models and separators alike; otherwise the path itself."""
+def bundled_folder(name: str) -> Path | None:
+    """Folder of what came with the package under this name, models and separators alike; None where nothing did."""
     own = BUNDLED / name
-    return own if re.fullmatch(r"[\w.-]+", name) and name.strip(".") and own.is_dir() else Path(name).expanduser()
+    return own if re.fullmatch(r"[\w.-]+", name) and name.strip(".") and own.is_dir() else None
+
+
+def folder_named(name: str) -> Path:
+    """Folder of what came with the package under this name; otherwise the path itself."""
+    return bundled_folder(name) or Path(name).expanduser()
 
 
 def bundled_names() -> list[str]:
