@@ -70,9 +70,13 @@ def guided(evaluate: Evaluate, terms: Sequence[Term]) -> Callable[[Latents, Sigm
     return velocity
 
 
-def movable(scale: Mapping[str, float], sigmas: Sigmas) -> frozenset[str]:
-    """Streams whose scale is not 1 and that are not given (sigma 0 everywhere)."""
-    return frozenset(s for s, sigma in sigmas.items() if scale.get(s, 1) != 1 and float(sigma.max()) > 0)
+def movable(
+    scale: Mapping[str, float], sigmas: Sigmas, interval: tuple[float, float] = (0.0, 1.0)
+) -> frozenset[str]:
+    """Streams whose scale is not 1, that are not given (sigma 0 everywhere), at levels inside `interval`."""
+    low, high = interval
+    levels = {stream: float(sigma.max()) for stream, sigma in sigmas.items() if scale.get(stream, 1) != 1}
+    return frozenset(stream for stream, level in levels.items() if level > 0 and low <= level <= high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +92,7 @@ class TextGuidance:
     interval: tuple[float, float] = (0.0, 1.0)
 
     def active(self, sigmas: Sigmas) -> frozenset[str]:
-        low, high = self.interval
-        return frozenset(s for s in movable(self.scale, sigmas) if low <= float(sigmas[s].max()) <= high)
+        return movable(self.scale, sigmas, self.interval)
 
     def anchor(self, state: State) -> State:
         return State(latents=state.latents, sigmas=state.sigmas, words=NULL)

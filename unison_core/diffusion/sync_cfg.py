@@ -44,12 +44,6 @@ class SyncGuidance:
         return [SilentAnchor(self.scale, self.silence, self.interval), StillAnchor(self.scale, self.still)]
 
 
-def synced_picture(scale: Mapping[str, float], interval: tuple[float, float], sigmas: Sigmas) -> frozenset[str]:
-    """The picture, where SyncCFG moves it at these noise levels; else nothing."""
-    low, high = interval
-    return movable(scale, sigmas) & {VIDEO} if low <= float(sigmas[VIDEO].max()) <= high else frozenset()
-
-
 class SilentAnchor:
     """Moves the picture away from what it does in silence (eq. 9)."""
 
@@ -60,7 +54,7 @@ class SilentAnchor:
         self._known: Tensor | None = None
 
     def active(self, sigmas: Sigmas) -> frozenset[str]:
-        return synced_picture(self.scale, self._interval, sigmas)
+        return movable(self.scale, sigmas, self._interval) & {VIDEO}
 
     def anchor(self, state: State) -> State:
         latents, sigmas = dict(state.latents), dict(state.sigmas)

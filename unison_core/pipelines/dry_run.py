@@ -9,7 +9,6 @@ from unison_core.config import Preset, load_preset, preset_names
 from unison_core.diffusion.guidance import TextGuidance, movable
 from unison_core.diffusion.schedule import stream_schedules
 from unison_core.diffusion.step_cache import computed_steps
-from unison_core.diffusion.sync_cfg import synced_picture
 from unison_core.pipelines.device import choose_device, choose_precision, device_name
 from unison_core.pipelines.inventory import inventory
 from unison_core.pipelines.memory_plan import MemoryPlan, Needs, free_bytes, needs
@@ -151,7 +150,7 @@ def _rows(spec: ClipSpec) -> int:
     rows = 0
     for i, computed in enumerate(computed_steps(spec.steps, spec.cache_every)):
         levels = {stream: schedule[i] for stream, schedule in schedules.items()}
-        picture = synced_picture(spec.sync_scale, spec.sync_interval, levels)
+        picture = movable(spec.sync_scale, levels, spec.sync_interval) & {VIDEO}
         sound = movable(spec.sync_scale, levels) - {VIDEO} if i else ()
         anchors = (guidance.active(levels), picture, sound)
         rows += computed * (1 + sum(map(bool, anchors)))
