@@ -24,10 +24,17 @@ from unison_core.pipelines.spelling import (
     parse_span,
 )
 
-SPELLED = {"duration": "duration_s", "size": "size", "text_scale": "text_scale", "sync_scale": "sync_scale",
-           "shift": "shift", "span": "span_s", "sync_interval": "sync_interval",
-           "guidance_interval": "guidance_interval"}  # fmt: skip
-"""Keys whose values are spelled as on the command line."""
+SPELLED: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "duration": ("duration_s", parse_duration),
+    "size": ("size", parse_size),
+    "text_scale": ("text_scale", parse_scales),
+    "sync_scale": ("sync_scale", parse_scales),
+    "sync_interval": ("sync_interval", partial(parse_interval, name="sync interval")),
+    "shift": ("shift", parse_scales),
+    "span": ("span_s", parse_span),
+    "guidance_interval": ("guidance_interval", partial(parse_interval, name="guidance interval")),
+}
+"""Keys whose values are spelled as on the command line: the field that each sets, and its parser."""
 GIVEN_KEYS = {"start" if f.name == "start_s" else f.name: f.name for f in fields(Given)}
 """Keys that say what a clip is made from; files are looked for where the command runs."""
 
@@ -134,11 +141,12 @@ def _row(index: int, number: int, data: dict[str, Any] | str, base: GenerateRequ
     values = dict(data)
     name = values.pop("id", None)
     media = {field: _spelled(key, values.pop(key)) for key, field in GIVEN_KEYS.items() if key in values}
-    given = {SPELLED.get(key, key): _spelled(key, value) for key, value in values.items()}
+    given = {SPELLED[key][0] if key in SPELLED else key: _spelled(key, value) for key, value in values.items()}
     settings = to_mapping(base)
     if base.seed is not None:
         settings["seed"] = base.seed + index
-    plain = (f.name for f in fields(GenerateRequest) if f.name not in (*SPELLED.values(), "given"))
+    spelled = {field for field, _ in SPELLED.values()}
+    plain = (f.name for f in fields(GenerateRequest) if f.name not in {*spelled, "given"})
     allowed = [*SPELLED, *plain, *GIVEN_KEYS]
     for key in values:
         if key not in allowed:
@@ -157,18 +165,9 @@ def _row(index: int, number: int, data: dict[str, Any] | str, base: GenerateRequ
 
 
 def _spelled(key: str, value: Any) -> Any:
-    parsers: dict[str, Callable[[str], Any]] = {
-        "duration": parse_duration,
-        "size": parse_size,
-        "text_scale": parse_scales,
-        "sync_scale": parse_scales,
-        "shift": parse_scales,
-        "span": parse_span,
-        "sync_interval": partial(parse_interval, name="sync interval"),
-        "guidance_interval": partial(parse_interval, name="guidance interval"),
-    }
-    if key in parsers and isinstance(value, (str, int, float)):
-        return parsers[key](str(value))
+    if key in SPELLED and isinstance(value, (str, int, float)):
+        _, parse = SPELLED[key]
+        return parse(str(value))
     if key in ("seed", "steps") and isinstance(value, str):
         try:
             return int(value)
