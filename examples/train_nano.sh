@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The commands that train unison-nano from an empty folder, on one GPU or several (16 or more CPU cores draw and speak
 # the corpus). Needs the Debian packages flite and fortunes, and the extra `corpus`. A second run goes on where the
-# first stopped; a part that is finished leaves runs/nano/NAME.done. Parts whose minutes are 0 are left out.
+# first stopped; a part that is finished leaves runs/nano/NAME.done. SEPARATOR_MINUTES=0 leaves the separator out.
 #
 #   examples/train_nano.sh                                     everything, with the times below
 #   GPUS=1 JOINT_MINUTES=60 examples/train_nano.sh             on one GPU, stage 2 for an hour
@@ -53,6 +53,11 @@ latents() {
   done
 }
 
+# await_latents FOLDER: until all shares are made.
+await_latents() {
+  for ((share = 0; share < SHARES; share++)); do await "$1-$share"; done
+}
+
 # joint NAME MINUTES SETTING...: a leg of stage 2, on every GPU.
 joint() {
   local launch=(unison) settings=() setting
@@ -81,35 +86,34 @@ if [[ ! -e $runs/joint.done ]]; then
   part audio $last unison train $configs/nano-audio.yaml --set minutes="${AUDIO_MINUTES:-3}"
   await audio
   joint joint "$JOINT_MINUTES" optimizer.lr=8e-4 objective.forcing.video_sigma.mean=1.0
-  for ((share = 0; share < SHARES; share++)); do await "latents-$share"; done
+  await_latents latents
 fi
 await vocoder
 
 # Second leg, as nano-joint.yaml is, on other clips. Beside it the video VAE's decoder and the vocoder, which no latent
 # depends on, are finished: the vocoder through the finished mel VAE, without adversaries.
-if [[ $JOINT_AGAIN_MINUTES == 0 ]]; then
+if [[ $JOINT_AGAIN_MINUTES != 0 ]]; then
+  latents latents-again 20000000
   await joint
-  exit
-fi
-latents latents-again 20000000
-await joint
-[[ -d $runs/codecs-again ]] || cp -r $runs/codecs $runs/codecs-again
-part video-decoder "$SIDE_GPU" unison train $configs/nano-video-vae.yaml --set out=$runs/video-decoder \
-  --set export=$runs/codecs-again --set init_from=$runs/codecs --set decoder_only=true --set variants=8 --set lr=1e-3 \
-  --set minutes="${VIDEO_DECODER_MINUTES:-8}" --set seed=11
-part vocoder-again "$SIDE_GPU" unison train $configs/nano-vocoder.yaml --set out=$runs/vocoder-again \
-  --set export=$runs/codecs-again --set init_from=$runs/codecs --set adversarial_from=1 --set vae_from=0 \
-  --set vae_share=0.8 --set lr=4e-4 --set warmup=50 --set ema=0.998 --set seed=5 \
-  --set minutes="${VOCODER_AGAIN_MINUTES:-6}"
-joint joint-again "$JOINT_AGAIN_MINUTES" out=$runs/joint-again init_from=$runs/joint/model \
-  data.shards=$runs/latents-again seed=6
-for ((share = 0; share < SHARES; share++)); do await "latents-again-$share"; done
+  [[ -d $runs/codecs-again ]] || cp -r $runs/codecs $runs/codecs-again
+  part video-decoder "$SIDE_GPU" unison train $configs/nano-video-vae.yaml --set out=$runs/video-decoder \
+    --set export=$runs/codecs-again --set init_from=$runs/codecs --set decoder_only=true --set variants=8 \
+    --set lr=1e-3 --set minutes="${VIDEO_DECODER_MINUTES:-8}" --set seed=11
+  part vocoder-again "$SIDE_GPU" unison train $configs/nano-vocoder.yaml --set out=$runs/vocoder-again \
+    --set export=$runs/codecs-again --set init_from=$runs/codecs --set adversarial_from=1 --set vae_from=0 \
+    --set vae_share=0.8 --set lr=4e-4 --set warmup=50 --set ema=0.998 --set seed=5 \
+    --set minutes="${VOCODER_AGAIN_MINUTES:-6}"
+  joint joint-again "$JOINT_AGAIN_MINUTES" out=$runs/joint-again init_from=$runs/joint/model \
+    data.shards=$runs/latents-again seed=6
+  await_latents latents-again
 
-# The bundle: bf16 shards under 16 MB. It does not need the separator, which is awaited last.
-await joint-again video-decoder vocoder-again
-unison export $runs/joint-again/model --out $runs/unison-nano
-cp $runs/codecs-again/*.safetensors $runs/unison-nano
-echo "copy runs/nano/unison-nano to unison_core/bundled/ once benchmarks/quality.py says that it is better"
+  # The bundle: bf16 shards under 16 MB. It does not need the separator, which is awaited last.
+  await joint-again video-decoder vocoder-again
+  unison export $runs/joint-again/model --out $runs/unison-nano
+  cp $runs/codecs-again/*.safetensors $runs/unison-nano
+  echo "copy runs/nano/unison-nano to unison_core/bundled/ once benchmarks/quality.py says that it is better"
+fi
+await joint # where it is the only leg
 if [[ $SEPARATOR_MINUTES != 0 ]]; then
   await separator
   mkdir -p $runs/separator-nano
