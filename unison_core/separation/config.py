@@ -26,6 +26,8 @@ class SeparatorConfig:
     dim: int
     depth: int
     """Pairs of a transformer along time and one along bands."""
+    passes: int = 1
+    """How often each transformer is gone through, with the same weights (`repeated.py`)."""
     heads: int
     dim_head: int
     mask_depth: int
@@ -50,6 +52,8 @@ class SeparatorConfig:
             raise ValueError(f"band_split={self.band_split!r} is neither 'shape' nor 'shape_and_level'")
         if not 0 < self.fade <= self.overlap < self.window:
             raise ValueError(f"fade={self.fade}, overlap={self.overlap}, window={self.window} must ascend from 1")
+        if self.passes < 1:
+            raise ValueError(f"passes={self.passes} must be at least 1")
         if self.window % self.hop:
             raise ValueError(f"hop={self.hop} must divide window={self.window}")
 

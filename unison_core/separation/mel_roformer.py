@@ -20,6 +20,7 @@ from unison_core.separation.band_level import LevelBandSplit
 from unison_core.separation.config import SeparatorConfig
 from unison_core.separation.precision import keep_float32
 from unison_core.separation.real_ends import keep_ends_real
+from unison_core.separation.repeated import repeat_transformers
 from unison_core.weights.tensors import check_keys, read_tensors, write_tensors
 
 STEM = "separator"
@@ -69,6 +70,7 @@ def plain_separator(config: SeparatorConfig) -> MelBandRoformer:
         add_value_residual=False,
         num_residual_streams=1,
     )
+    repeat_transformers(model, config.dim, config.passes)
     if config.band_split == "shape_and_level":
         model.band_split = LevelBandSplit(config.dim, model.band_split.dim_inputs)
     if config.mask_expansion != PACKAGE_EXPANSION:
