@@ -82,6 +82,15 @@ def test_a_weight_below_nothing_is_refused(tmp_path: Path) -> None:
         settings(tmp_path, missing_weight=-1)
 
 
+def test_weights_of_one_pass_go_on_in_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_separator_config: SeparatorConfig
+) -> None:
+    first = train(settings(tmp_path / "once"))
+    monkeypatch.setattr(training, "load_separator_preset", lambda name: replace(tiny_separator_config, passes=2))
+    config, _ = load_separator(train(settings(tmp_path / "twice", init_from=str(first))))
+    assert config.passes == 2
+
+
 def test_resumed_training_is_the_same_training(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:  # the learning rate follows the number of steps: keep it constant
         patch.setattr(training.Clock, "cosine", lambda self, warmup: 1.0)
@@ -250,6 +259,26 @@ def test_missing_speech_costs_more_than_as_much_left_over() -> None:
     even = words(0.5 * speech, speech, mix, 1.0)
     assert missing["reading"] == pytest.approx(3 * even["reading"])
     assert even["detail"] < missing["detail"] < 3 * even["detail"]  # the effects' half is the same
+
+
+def test_hard_rows_count_more() -> None:
+    """Of two rows, one is read 4 times as badly: by h = 1 it counts 1.6 times and the other 0.4 times."""
+    speech = noise(0)
+    made = torch.stack((10**0.05 * speech[0], 10**0.2 * speech[1]))  # 0.1 and 0.4 decades too loud
+
+    def loss(hardness: float) -> dict[str, float]:
+        of = SeparationObjective(Fixed(made), reading_weight=1.0, decibel_weight=0.0, hardness=hardness)
+        return {name: float(value) for name, value in of(speech, 4 * speech).items()}
+
+    even, hard = loss(0.0), loss(1.0)
+    assert even["loss"] == pytest.approx(even["reading"])
+    assert even["reading"] == hard["reading"] == pytest.approx(0.25, rel=0.02)
+    assert hard["loss"] == pytest.approx((1.6 * 0.4 + 0.4 * 0.1) / 2, rel=0.02)
+
+
+def test_hardness_goes_by_what_is_read(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="give reading_weight"):
+        settings(tmp_path, hardness=1.0)
 
 
 def test_what_is_read_does_not_depend_on_level() -> None:

@@ -190,6 +190,7 @@ class CodecRun(Generic[T]):
 
     def _loop(self, bar) -> None:  # type: ignore[no-untyped-def]
         meter, saved = Meter(), time.monotonic()
+        self.clock.agree(self.accelerator)
         while self.clock.progress < 1:
             self.pool.refill()
             meter.add(self.task.step(self.pool.sample(self.config.batch, self.draw), self.clock))
@@ -197,6 +198,7 @@ class CodecRun(Generic[T]):
             bar(self.clock.progress)
             if self.clock.step % self.config.log_every == 0:
                 self._report(meter)
+                self.clock.agree(self.accelerator)
             if time.monotonic() - saved > self.config.save_every_s:
                 self._save()
                 saved = time.monotonic()

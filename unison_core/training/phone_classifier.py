@@ -51,12 +51,12 @@ class PhoneClassifier(nn.Module):
         return self.leave(x)
 
     def misread(self, made: Tensor, speech: Tensor) -> Tensor:
-        """P, a scalar in nats; rows without speech say nothing."""
+        """P of each row, `(B,)`, in nats; rows without speech say nothing."""
         with torch.no_grad():
             wanted = self(speech, speech).log_softmax(dim=1)
         read = self(made, speech).log_softmax(dim=1)
         rows = F.kl_div(read, wanted, reduction="none", log_target=True).sum(dim=1).mean(dim=1)
-        return torch.where(speech.square().mean(dim=1) > SILENT, rows, 0.0).mean()
+        return torch.where(speech.square().mean(dim=1) > SILENT, rows, 0.0)
 
 
 class _Block(nn.Module):

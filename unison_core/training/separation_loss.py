@@ -1,6 +1,6 @@
 """What a separator is trained for: little error in the speech stem, in decibels, and nothing of it lost to a listener.
 
-    e = s' - s,    L = 0.7 E(e) + 0.3 E(Pe) + S + w D + v R + u P,    E(e) = log10(|e|^2 / |x|^2 + 10^-4.5)
+    e = s' - s,    L = d (0.7 E(e) + 0.3 E(Pe) + S) + w D + v R + u P,    E(e) = log10(|e|^2 / |x|^2 + 10^-4.5)
     S = sum |STFT(e)| / sum |STFT(x)|,                    P: first difference
     D = sum_stems sum a |c(STFT(s')) - c(STFT(s))| / (2 sum c(STFT(x))),   c(X) = (|X|^2 / mean |X|^2 + 10^-5)^0.15
     R = mean a |log10 (M_b(s') + f_b) - log10 (M_b(s) + f_b)|,             f_b = 10^-4 (mean_t M_b(x) + 10^-3 mean M(x))
@@ -16,6 +16,10 @@ they do, and phases do not. Its floor lies 40 dB under the mixture's mean in the
 taken for silence; what is fainter is hidden by any leftover, and silence stays silence.
 
 P is what a phone classifier misreads (`phone_classifier.py`).
+
+Words are lost in few mixtures: below R = 0.2 speech reads as the clean stem does, above 0.3 half of its words are gone.
+With h above 0 a row counts R^h times in D, R and P, relative to the batch's mean: hard mixtures, where there is
+something to gain, more than those that are as good as solved.
 
 Of an error's power the least is left by a mask |S|^2 / (|S|^2 + |N|^2), which takes faint speech away with louder
 sounds: nothing made is better there than something wrong. Words are lost so (docs/separation.md). With m above 1, D and
@@ -44,6 +48,8 @@ class SeparationObjective(nn.Module):
         model: `(B, 1, samples)` -> speech of the same shape.
         detail_weight, reading_weight: w and v; 0 leaves the term out.
         missing_weight: m.
+        decibel_weight: d.
+        hardness: h.
         rate_hz: of the waves; R's bands depend on it.
         phones, phones_weight: a frozen classifier, and u; 0 leaves the term out.
     """
@@ -55,6 +61,8 @@ class SeparationObjective(nn.Module):
         *,
         reading_weight: float = 0.0,
         missing_weight: float = 1.0,
+        decibel_weight: float = 1.0,
+        hardness: float = 0.0,
         rate_hz: int = 16000,
         phones: PhoneClassifier | None = None,
         phones_weight: float = 0.0,
@@ -62,6 +70,7 @@ class SeparationObjective(nn.Module):
         super().__init__()
         self.model = model
         self.detail_weight, self.reading_weight, self.missing_weight = detail_weight, reading_weight, missing_weight
+        self.decibel_weight, self.hardness = decibel_weight, hardness
         self.phones, self.phones_weight = phones, phones_weight
         self.bands = ReadBands(rate_hz)
 
@@ -73,18 +82,32 @@ class SeparationObjective(nn.Module):
             error = made - speech
             level, bright = _level(error, mix), _level(error.diff(dim=-1), mix.diff(dim=-1))
             spectral = torch.stack([_spectral(error, mix, window) for window in WINDOWS]).mean()
-            loss = 0.7 * level + 0.3 * bright + spectral
             losses = {"error_db": 10 * level, "spectral": spectral}
-            if self.detail_weight:
-                losses["detail"] = torch.stack([self._detail(made, speech, mix, window) for window in WINDOWS]).mean()
-                loss = loss + self.detail_weight * losses["detail"]
-            if self.reading_weight:
-                losses["reading"] = self._reading(made, speech, mix)
-                loss = loss + self.reading_weight * losses["reading"]
-            if self.phones is not None and self.phones_weight:
-                losses["phones"] = self.phones.misread(made, speech)
-                loss = loss + self.phones_weight * losses["phones"]
+            loss = self.decibel_weight * (0.7 * level + 0.3 * bright + spectral)
+            rows = self._heard(made, speech, mix)
+            counts = self._counts(rows.get("reading"))
+            for name, row in rows.items():
+                losses[name] = row.mean()
+                loss = loss + getattr(self, f"{name}_weight") * (counts * row).mean()
             return {"loss": loss, **losses}
+
+    def _heard(self, made: Tensor, speech: Tensor, mix: Tensor) -> dict[str, Tensor]:
+        """D, R and P of each row, `(B,)`, as far as they have weights."""
+        rows = {}
+        if self.detail_weight:
+            rows["detail"] = torch.stack([self._detail(made, speech, mix, window) for window in WINDOWS]).mean(dim=0)
+        if self.reading_weight:
+            rows["reading"] = self._reading(made, speech, mix)
+        if self.phones is not None and self.phones_weight:
+            rows["phones"] = self.phones.misread(made, speech)
+        return rows
+
+    def _counts(self, reading: Tensor | None) -> Tensor | float:
+        """How much each row counts, `(B,)`, 1 on average."""
+        if reading is None or not self.hardness:
+            return 1.0
+        hard = reading.detach() ** self.hardness
+        return hard / hard.mean().clamp(min=1e-8)
 
     def _distances(self, made: Tensor, true: Tensor) -> Tensor:
         """a |made - true| of what grows with the speech's level."""
@@ -92,7 +115,7 @@ class SeparationObjective(nn.Module):
         return torch.where(gap < 0, -self.missing_weight * gap, gap)
 
     def _detail(self, made: Tensor, speech: Tensor, mix: Tensor, window: int) -> Tensor:
-        """D for one window, both stems' mean."""
+        """D of each row for one window, both stems' mean."""
         hann = torch.hann_window(window, device=mix.device)
         m, s, x = (spectrum(wave, hann) for wave in (made, speech, mix))
         mean = power(x).mean(dim=(1, 2), keepdim=True).clamp(min=1e-8)
@@ -102,13 +125,13 @@ class SeparationObjective(nn.Module):
 
         of_speech = self._distances(compressed(m), compressed(s))
         of_effects = (compressed(x - m) - compressed(x - s)).abs()
-        return ((of_speech + of_effects).sum(dim=(1, 2)) / (2 * compressed(x).sum(dim=(1, 2)))).mean()
+        return (of_speech + of_effects).sum(dim=(1, 2)) / (2 * compressed(x).sum(dim=(1, 2)))
 
     def _reading(self, made: Tensor, speech: Tensor, mix: Tensor) -> Tensor:
-        """R, in decades of power."""
+        """R of each row, in decades of power."""
         m, s = self.bands(made), self.bands(speech)
         floor = floor_of(self.bands(mix))
-        return self._distances((m + floor).log10(), (s + floor).log10()).mean()
+        return self._distances((m + floor).log10(), (s + floor).log10()).mean(dim=(1, 2))
 
 
 def _level(error: Tensor, mix: Tensor) -> Tensor:

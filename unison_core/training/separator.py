@@ -22,6 +22,7 @@ from unison_core.separation.mel_roformer import (
     save_separator,
     uncompile_parts,
 )
+from unison_core.separation.repeated import start_from
 from unison_core.separation.separator import Separator
 from unison_core.training.accelerate_setup import make_accelerator, restored_backends
 from unison_core.training.checkpoint import Stateful
@@ -38,7 +39,7 @@ from unison_core.weights.resolve import folder_named
 QUIET = 1e-3
 """A stem whose peak is below this (-60 dBFS) counts as silent."""
 MOST_IN_VAIN = 20
-WEIGHTS = ("detail_weight", "reading_weight", "phones_weight", "missing_weight")
+WEIGHTS = ("detail_weight", "reading_weight", "phones_weight", "missing_weight", "decibel_weight", "hardness")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +66,17 @@ class SeparatorTrainingConfig(CodecTrainingConfig):
     """Folder of that classifier, made by the stage `phones`."""
     missing_weight: float = 1.0
     """How much more missing speech costs than leftover sound in both of these, m in `separation_loss.py`."""
+    decibel_weight: float = 1.0
+    """Weight of the error's level and spectrum, d in `separation_loss.py`."""
+    hardness: float = 0.0
+    """How much more badly read mixtures count in the other terms, h in `separation_loss.py`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.compile and self.cuda_graphs:
             raise ValueError("compile and cuda_graphs are two ways to start fewer kernels: choose one")
+        if self.hardness and not self.reading_weight:
+            raise ValueError(f"hardness={self.hardness} goes by `reading`: give reading_weight")
         weights = {name: getattr(self, name) for name in WEIGHTS}
         if min(weights.values()) < 0:
             named = ", ".join(f"{name}={value}" for name, value in weights.items())
@@ -96,7 +103,7 @@ class SeparatorTask:
         if self.preset.channels != 1:
             raise ValueError(f"preset={config.preset!r} is stereo; the corpus trains mono separators")
         if config.init_from:
-            self.model.load_state_dict(load_separator(folder_named(config.init_from))[1].state_dict())
+            start_from(self.model, load_separator(folder_named(config.init_from))[1].state_dict())
         self.model.to(accelerator.device)
         optimizer = torch.optim.AdamW(
             self.model.parameters(), config.lr, config.betas, weight_decay=config.weight_decay,
@@ -105,8 +112,8 @@ class SeparatorTask:
         phones = load_phone_classifier(Path(config.phones_from), self.preset.rate_hz) if config.phones_from else None
         objective = SeparationObjective(
             self.model, config.detail_weight, reading_weight=config.reading_weight,
-            missing_weight=config.missing_weight, rate_hz=self.preset.rate_hz,
-            phones=phones, phones_weight=config.phones_weight,
+            missing_weight=config.missing_weight, decibel_weight=config.decibel_weight, hardness=config.hardness,
+            rate_hz=self.preset.rate_hz, phones=phones, phones_weight=config.phones_weight,
         ).to(accelerator.device)  # fmt: skip
         if config.cuda_graphs:  # hooks of wrappers do not run in a replay
             self.objective, self.optimizer = objective, accelerator.prepare(optimizer)
