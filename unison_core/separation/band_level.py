@@ -23,7 +23,11 @@ class LevelBandSplit(BandSplit):
 
     def forward(self, x: Tensor) -> Tensor:
         powers = [band.float().square().mean(dim=-1) for band in x.split(self.dim_inputs, dim=-1)]
-        power = torch.stack(powers, dim=-1)  # (B, T, bands)
-        mean = power.mean(dim=(1, 2), keepdim=True)
-        level = (power / mean.clamp(min=1e-20) + FLOOR).log10()
+        level = relative_level(torch.stack(powers, dim=-1))
         return super().forward(x) + level[..., None] * self.to_level
+
+
+def relative_level(power: Tensor) -> Tensor:
+    """log10 of the mean squares `(B, T, bands)` over their mean in each window."""
+    mean = power.mean(dim=(1, 2), keepdim=True)
+    return (power / mean.clamp(min=1e-20) + FLOOR).log10()

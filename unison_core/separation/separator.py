@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from bs_roformer.mel_band_roformer import MelBandRoformer
 from einops import rearrange, repeat
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from unison_core.separation.config import SeparatorConfig
+from unison_core.separation.lean import LeanSeparator
 from unison_core.separation.mel_roformer import compile_parts, load_separator
 from unison_core.separation.overlap_add import Grid, separate_stream
 from unison_core.separation.precision import HALVES
@@ -41,10 +42,12 @@ class Separator:
         if batch < 1:
             raise ValueError(f"batch={batch} must be at least 1")
         self.config, self.device, self.precision, self.batch = config, torch.device(device), precision, batch
-        self.model = model.to(self.device).eval()
+        self.model: nn.Module = model.to(self.device).eval()
         self.compiled = compiled
         if compiled:
-            compile_parts(self.model, dynamic=False)
+            compile_parts(model, dynamic=False)
+        elif self.device.type == "cpu" and precision == torch.float32:
+            self.model = LeanSeparator(model).eval()
 
     @classmethod
     def from_folder(
