@@ -1,6 +1,7 @@
 """Prints how fast `unison separate` turns recordings into stems on a CPU, and how much memory it takes, by length.
 
     python benchmarks/separate_files.py [--model separator-nano] [--threads 2] [--minutes 1,10] [--channels 1,2]
+                                        [--precision auto]
 
 Each row is one run of the command on one file (44.1 kHz, 16 bits), start-up included. Times real time is
 what the clock says; the last column is what the processor time of all threads and of ffmpeg would allow on that many
@@ -49,7 +50,8 @@ def main() -> int:
 def run(folder: Path, args: argparse.Namespace) -> tuple[float, float, float]:
     """Seconds, processor seconds and peak memory of the command on `a.wav`."""
     command = [sys.executable, "-m", "unison_cli.app", "separate", str(folder / "a.wav"), "-o", str(folder / "out"),
-               "--model", args.model, "--device", "cpu", "--quiet", "--overwrite"]  # fmt: skip
+               "--model", args.model, "--device", "cpu", "--precision", args.precision,
+               "--quiet", "--overwrite"]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": str(args.threads)}
     start = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
@@ -82,6 +84,7 @@ def arguments() -> argparse.Namespace:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="separator-nano")
+    parser.add_argument("--precision", default="auto")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--minutes", type=numbers, default=[1, 10])
     parser.add_argument("--channels", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2])

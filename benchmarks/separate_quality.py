@@ -60,7 +60,7 @@ def main() -> int:
     torch.set_num_threads(args.threads)
     device = choose_device(args.device)
     files = find_separator(args.model)
-    precision = separator_precision(args.precision, device, has_fast_bf16(device))
+    precision = separator_precision(args.precision, device, files.config.dim, has_fast_bf16(device))
     separator = Separator(files.config, files.load(), device, precision)
     print(f"{args.model}: {args.sentences} sentences a voice, {device}, {separator.precision}\n")
     sounds = list(held_out_sounds(args.sentences))

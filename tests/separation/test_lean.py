@@ -14,7 +14,7 @@ from unison_core.separation.mel_roformer import build_separator
 from unison_core.separation.separator import Separator
 
 CHANGES: tuple[dict, ...] = (
-    {},
+    {"passes": 1},
     {"passes": 2},
     {"passes": 3, "depth": 2},
     {"zero_dc": True},

@@ -23,7 +23,7 @@ def gains(model: torch.nn.Module) -> list[torch.nn.Parameter]:
 
 @torch.no_grad()
 def test_weights_of_one_pass_start_as_they_were(tiny_separator_config: SeparatorConfig, wave: Tensor) -> None:
-    once = stirred(build_separator(tiny_separator_config)).eval()
+    once = stirred(build_separator(replace(tiny_separator_config, passes=1))).eval()
     thrice = build_separator(replace(tiny_separator_config, passes=3)).eval()
     start_from(thrice, once.state_dict())
     assert torch.equal(thrice(wave), once(wave))
@@ -43,10 +43,10 @@ def test_more_passes_start_from_fewer(tiny_separator_config: SeparatorConfig, wa
 
 
 def test_a_pass_costs_a_number_per_channel(tiny_separator_config: SeparatorConfig, wave: Tensor) -> None:
-    config = replace(tiny_separator_config, passes=2)
-    once, twice = (sum(p.numel() for p in build_separator(c).parameters()) for c in (tiny_separator_config, config))
-    assert twice - once == 2 * config.depth * config.dim
-    model = build_separator(config)
+    once, twice = (replace(tiny_separator_config, passes=passes) for passes in (1, 2))
+    counts = [sum(p.numel() for p in build_separator(config).parameters()) for config in (once, twice)]
+    assert counts[1] - counts[0] == 2 * twice.depth * twice.dim
+    model = build_separator(twice)
     model(wave).square().sum().backward()
     assert all(gain.grad is not None and gain.grad.abs().sum() > 0 for gain in gains(model))
 

@@ -139,12 +139,14 @@ def test_what_float16_cannot_hold_is_computed_in_float32(tiny_separator_config: 
 
 def test_precisions_by_name() -> None:
     gpu, cpu = torch.device("cuda"), torch.device("cpu")
-    assert separator_precision("auto", gpu, True) == torch.float16
-    assert separator_precision("auto", cpu, True) == torch.bfloat16
-    assert separator_precision("auto", cpu, False) == torch.float32
-    assert separator_precision("bf16", gpu, False) == torch.bfloat16
+    for dim in (80, 384):
+        assert separator_precision("auto", gpu, dim, True) == torch.float16
+        assert separator_precision("auto", cpu, dim, False) == torch.float32
+        assert separator_precision("bf16", cpu, dim, False) == torch.bfloat16
+    assert separator_precision("auto", cpu, 384, True) == torch.bfloat16
+    assert separator_precision("auto", cpu, 80, True) == torch.float32
     with pytest.raises(UsageError, match="none of auto, bf16, fp16, fp32"):
-        separator_precision("int8", cpu, True)
+        separator_precision("int8", cpu, 80, True)
 
 
 @pytest.mark.gpu

@@ -85,6 +85,7 @@ def test_a_weight_below_nothing_is_refused(tmp_path: Path) -> None:
 def test_weights_of_one_pass_go_on_in_two(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_separator_config: SeparatorConfig
 ) -> None:
+    monkeypatch.setattr(training, "load_separator_preset", lambda name: replace(tiny_separator_config, passes=1))
     first = train(settings(tmp_path / "once"))
     monkeypatch.setattr(training, "load_separator_preset", lambda name: replace(tiny_separator_config, passes=2))
     config, _ = load_separator(train(settings(tmp_path / "twice", init_from=str(first))))

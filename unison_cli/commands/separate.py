@@ -38,7 +38,7 @@ def separate(
     ] = "separator-nano",
     device: options.Device = "auto",
     precision: Annotated[
-        str, typer.Option("--precision", help="auto (fp16 on a CUDA GPU, bf16 on a CPU that has it in hardware), bf16, "
+        str, typer.Option("--precision", help="auto (fp16 on a CUDA GPU; on a CPU fp32, or bf16 for wide models where it is in hardware), bf16, "
                           "fp16 or fp32.", rich_help_panel=options.RUN)
     ] = "auto",
     batch: Annotated[

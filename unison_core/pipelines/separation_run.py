@@ -97,7 +97,7 @@ def _ready(run: SeparationRun, settings: SeparateSettings, files: SeparatorFiles
     from unison_core.separation.separator import Separator
 
     on_gpu = device.type == "cuda"
-    precision = separator_precision(run.precision, device, has_fast_bf16(device))
+    precision = separator_precision(run.precision, device, files.config.dim, has_fast_bf16(device))
     if on_gpu and precision in HALVES:
         torch.set_float32_matmul_precision("high")  # TF32 at the ends that stay in float32
     separator = Separator(

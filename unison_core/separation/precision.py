@@ -16,17 +16,20 @@ from unison_core.errors import UsageError
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 HALVES = (torch.bfloat16, torch.float16)
 """What autocast computes the middle in."""
+WIDE = 256
+"""Width from which a CPU's units for bf16 pay: a narrower model waits for its memory, and is no slower in float32."""
 
 
-def separator_precision(name: str, device: torch.device, fast_bf16: bool) -> torch.dtype:
+def separator_precision(name: str, device: torch.device, dim: int, fast_bf16: bool) -> torch.dtype:
     """The precision called `auto`, `bf16`, `fp16` or `fp32`; raises UsageError for another.
 
-    Auto is float16 on a CUDA GPU, bf16 elsewhere where the device has units for it (`fast_bf16`), else float32.
+    Auto is float16 on a CUDA GPU; elsewhere, for models at least `WIDE` and devices with units for it (`fast_bf16`),
+    bf16; else float32.
     """
     if name == "auto":
         if device.type == "cuda":
             return torch.float16
-        return torch.bfloat16 if fast_bf16 else torch.float32
+        return torch.bfloat16 if fast_bf16 and dim >= WIDE else torch.float32
     if name not in PRECISIONS:
         raise UsageError(f"precision {name!r} is none of auto, {', '.join(PRECISIONS)}")
     return PRECISIONS[name]
