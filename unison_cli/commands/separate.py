@@ -38,8 +38,8 @@ def separate(
     ] = "separator-nano",
     device: options.Device = "auto",
     precision: Annotated[
-        str, typer.Option("--precision", help="auto (fp16 on a CUDA GPU; on a CPU fp32, or bf16 for wide models where it is in hardware), bf16, "
-                          "fp16 or fp32.", rich_help_panel=options.RUN)
+        str, typer.Option("--precision", help="auto (fp16 on a CUDA GPU; on a CPU fp32, or bf16 for wide models "
+                          "where it is in hardware), bf16, fp16 or fp32.", rich_help_panel=options.RUN)
     ] = "auto",
     batch: Annotated[
         int | None, typer.Option("--batch", help="Windows computed together.  [default: 4, on a GPU 16]", min=1,
