@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.fft import next_fast_len
 
 from unison_core.separation.config import SeparatorConfig
 
@@ -31,27 +32,14 @@ class Grid:
     def at_rate(cls, config: SeparatorConfig, rate_hz: int) -> "Grid":
         """The model's windows at another rate, rounded to whole samples.
 
-        A window's own length is rounded to one that is quick to transform: at 44.1 kHz the nearest one is a prime.
+        A window's own length is rounded up to one that is quick to transform: at 44.1 kHz the nearest is a prime.
         """
         size, step, fade = (
             max(1, round(n * rate_hz / config.rate_hz)) for n in (config.window, config.step, config.fade)
         )
         if rate_hz != config.rate_hz:
-            size = max(quick_length(size), step + 1)
+            size = next_fast_len(size)
         return cls(size, step, min(fade, size - step))
-
-
-def quick_length(samples: int) -> int:
-    """The length nearest to `samples` whose Fourier transform is quick: it has no prime factor above 13."""
-    for distance in range(samples):
-        for length in (samples - distance, samples + distance):
-            rest = length
-            for prime in (2, 3, 5, 7, 11, 13):
-                while rest % prime == 0:
-                    rest //= prime
-            if rest == 1:
-                return length
-    return samples
 
 
 @dataclass(frozen=True)
