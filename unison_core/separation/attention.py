@@ -27,10 +27,14 @@ class Rotation(nn.Module):
         super().__init__()
         self.register_buffer("freqs", freqs.detach().float().clone(), persistent=False)
 
+    def angles(self, count: int) -> Tensor:
+        """Of positions 0 to `count` - 1: `(N, d / 2)`, float32."""
+        positions = torch.arange(count, device=self.freqs.device, dtype=torch.float32)
+        return positions[:, None] * self.freqs
+
     def rotate_queries_or_keys(self, t: Tensor) -> Tensor:
         """`(..., N, d)` -> `(..., N, d)`, computed in float32 and cast back."""
-        positions = torch.arange(t.shape[-2], device=t.device, dtype=torch.float32)
-        angles = positions[:, None] * self.freqs  # (N, d / 2)
+        angles = self.angles(t.shape[-2])
         pairs = rearrange(t.float(), "... (f r) -> ... f r", r=2)
         if torch.compiler.is_compiling():  # compilers fuse real products, and leave complex ones alone
             x, y = pairs.unbind(dim=-1)

@@ -13,6 +13,8 @@ from bs_roformer.mel_band_roformer import Attention, FeedForward, RMSNorm, Trans
 from einops import rearrange
 from torch import Tensor
 
+from unison_core.separation.repeated import Repeated
+
 HIDDEN_PER_THREAD = 400_000
 """Numbers between a feed forward's two products that a core computes at once."""
 SHORT = 64
@@ -24,10 +26,10 @@ ALIGNED = 16
 class LeanTransformer:
     """A transformer of the package, or one that is gone through repeatedly."""
 
-    def __init__(self, transformer: Transformer) -> None:
+    def __init__(self, transformer: Transformer | Repeated) -> None:
         self.layers = [(LeanAttention(a.branch), LeanFeedForward(f.branch)) for a, f in transformer.layers]
         self.scale = fold(transformer.norm)
-        self.gains = getattr(transformer, "gains", torch.empty(0)).detach()
+        self.gains = transformer.gains.detach() if isinstance(transformer, Repeated) else ()
 
     def __call__(self, x: Tensor) -> Tensor:
         """`(B, N, D)` -> the same, lying in memory as `x` does."""
@@ -56,7 +58,7 @@ class LeanAttention:
     """`x + W_out (sigmoid(gates) * attention)`."""
 
     def __init__(self, attention: Attention) -> None:
-        self.heads, self.frequencies = attention.heads, attention.rotary_embed.freqs
+        self.heads, self.rotation = attention.heads, attention.rotary_embed
         self.out = attention.to_out[0].weight.detach().t()
         self.width = len(self.out)  # heads * d
         qkv = fold(attention.norm, attention.to_qkv.weight)
@@ -67,7 +69,7 @@ class LeanAttention:
 
     def turns(self, count: int) -> Tensor:
         """Factors `(N, heads d)` of the pairs in queries and keys, as complex numbers."""
-        angles = torch.arange(count, dtype=torch.float32)[:, None] * self.frequencies
+        angles = self.rotation.angles(count)
         return torch.polar(torch.ones_like(angles), angles).repeat(1, 2 * self.heads)
 
     def __call__(self, x: Tensor, turns: Tensor) -> Tensor:
