@@ -18,6 +18,11 @@ if TYPE_CHECKING:  # it takes seconds to import what stands behind it
 M = TypeVar("M", bound=torch.nn.Module)
 
 
+def deviation_db(made: torch.Tensor, exact: torch.Tensor) -> float:
+    """Power of the difference over that of what is exact."""
+    return float(20 * ((made - exact).norm() / exact.norm()).log10())
+
+
 def tiny_mapping() -> dict[str, Any]:
     """The nano preset with its widths and depths cut down; rates, limits and structure stay."""
     data = read_yaml(PRESETS / "nano.yaml")

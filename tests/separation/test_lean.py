@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.conftest import stirred
+from tests.conftest import deviation_db, stirred
 from unison_core.separation import lean_transformer
 from unison_core.separation.config import SeparatorConfig
 from unison_core.separation.lean import LeanSeparator
@@ -26,10 +26,6 @@ CHANGES: tuple[dict, ...] = (
 def wave(config: SeparatorConfig, windows: int = 3) -> Tensor:
     noise = torch.randn(windows, config.channels, config.window, generator=torch.Generator().manual_seed(3))
     return noise * torch.tensor([0.1, 1e-4, 3.0])[:windows, None, None]
-
-
-def deviation_db(made: Tensor, exact: Tensor) -> float:
-    return float(20 * ((made - exact).norm() / exact.norm()).log10())
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)

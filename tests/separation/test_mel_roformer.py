@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.conftest import stirred
+from tests.conftest import deviation_db, stirred
 from unison_core.config import from_mapping, to_mapping
 from unison_core.errors import UnisonError
 from unison_core.separation.config import SeparatorConfig, load_separator_preset
@@ -25,10 +25,6 @@ from unison_core.separation.mel_roformer import (
 @pytest.fixture
 def wave(tiny_separator_config: SeparatorConfig) -> Tensor:
     return 0.1 * torch.randn(2, 1, tiny_separator_config.window, generator=torch.Generator().manual_seed(3))
-
-
-def deviation_db(a: Tensor, b: Tensor) -> float:
-    return float(20 * ((a - b).norm() / b.norm()).log10())
 
 
 def pair(config: SeparatorConfig):  # type: ignore[no-untyped-def]
