@@ -55,11 +55,15 @@ def main() -> None:
         work(args)
         return
     preset, width_height = load_preset(args.preset), tuple(map(int, args.size.split("x")))
-    with ThreadPoolExecutor() as counting:  # half a minute on one core at 5b, while the first run starts
-        flops = counting.submit(step_flops, preset, width_height, args.frames, stage_config().freeze)
-        rows = [launch(count) for count in sorted({1, args.gpus})]
+    # Counting takes half a minute on one core at 5b. It has the main thread: what a backward pass in another one leaves
+    # behind can abort the interpreter as it ends.
+    with ThreadPoolExecutor() as runs:
+        first, *others = sorted({1, args.gpus})
+        launched = runs.submit(launch, first)
+        flops = step_flops(preset, width_height, args.frames, stage_config().freeze)
+        rows = [launched.result(), *map(launch, others)]
     for row in rows:
-        row["flops"] = args.clips * flops.result()
+        row["flops"] = args.clips * flops
     report(rows, preset)
 
 
