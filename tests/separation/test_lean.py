@@ -17,6 +17,8 @@ CHANGES: tuple[dict, ...] = (
     {"passes": 1},
     {"passes": 2},
     {"passes": 3, "depth": 2},
+    {"taps": 3},
+    {"passes": 2, "taps": 5},
     {"zero_dc": True},
     {"channels": 2, "band_split": "shape", "mask_depth": 2, "mask_expansion": 4},  # as the public one
     {"hop": 16},  # more spectra than short sequences have

@@ -1,4 +1,4 @@
-"""Transformers that are gone through several times: no pass changes anything at gain 0; weights of fewer passes fit."""
+"""Transformers that are gone through several times, and mix neighbours: at first neither changes anything."""
 
 from dataclasses import replace
 
@@ -8,8 +8,9 @@ from torch import Tensor
 
 from tests.conftest import stirred
 from unison_core.separation.config import SeparatorConfig
+from unison_core.separation.local_mixing import LocalMixing
 from unison_core.separation.mel_roformer import build_separator
-from unison_core.separation.repeated import GAINS, start_from
+from unison_core.separation.repeated import GAINS, MIXING, start_from
 
 
 @pytest.fixture
@@ -49,3 +50,35 @@ def test_a_pass_costs_a_number_per_channel(tiny_separator_config: SeparatorConfi
 def test_no_pass_is_refused(tiny_separator_config: SeparatorConfig) -> None:
     with pytest.raises(ValueError, match="passes=0"):
         replace(tiny_separator_config, passes=0)
+
+
+@torch.no_grad()
+def test_weights_without_mixing_start_as_they_were_in_every_pass(
+    tiny_separator_config: SeparatorConfig, wave: Tensor
+) -> None:
+    plain = stirred(build_separator(replace(tiny_separator_config, passes=2))).eval()
+    mixing = build_separator(replace(tiny_separator_config, passes=2, taps=5)).eval()
+    start_from(mixing, plain.state_dict())
+    torch.testing.assert_close(mixing(wave), plain(wave))
+    weights = [p for name, p in mixing.named_parameters() if f".{MIXING}." in name and name.endswith("weight")]
+    assert len(weights) == 2 * 2 * tiny_separator_config.depth  # passes, transformers along time and along bands
+    for weight in weights:
+        weight.fill_(0.3)
+        assert not torch.allclose(mixing(wave), plain(wave), atol=1e-5)
+        weight.zero_()
+
+
+@torch.no_grad()
+def test_neighbours_are_mixed_channel_by_channel_in_their_own_sequence() -> None:
+    mixing = LocalMixing(2, 3)
+    mixing.weight.copy_(torch.tensor([[[1.0, 0.0, 0.0]], [[0.0, 0.0, 2.0]]]))  # the one before; twice the one behind
+    mixing.bias.copy_(torch.tensor([0.0, 10.0]))
+    x = torch.tensor([[[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]], [[7.0, 7.0], [8.0, 8.0], [9.0, 9.0]]])
+    made = mixing(x) - x
+    assert made[..., 0].tolist() == [[0, 1, 2], [0, 7, 8]]
+    assert made[..., 1].tolist() == [[14, 16, 10], [26, 28, 10]]
+
+
+def test_an_even_number_of_taps_is_refused(tiny_separator_config: SeparatorConfig) -> None:
+    with pytest.raises(ValueError, match="taps=4"):
+        replace(tiny_separator_config, taps=4)

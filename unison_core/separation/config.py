@@ -28,6 +28,8 @@ class SeparatorConfig:
     """Pairs of a transformer along time and one along bands."""
     passes: int = 1
     """How often each transformer is gone through, with the same weights (`repeated.py`)."""
+    taps: int = 0
+    """Neighbouring tokens that every feed forward mixes (`local_mixing.py`), an odd number; 0 mixes none."""
     heads: int
     dim_head: int
     mask_depth: int
@@ -54,6 +56,8 @@ class SeparatorConfig:
             raise ValueError(f"fade={self.fade}, overlap={self.overlap}, window={self.window} must ascend from 1")
         if self.passes < 1:
             raise ValueError(f"passes={self.passes} must be at least 1")
+        if self.taps and self.taps % 2 == 0:
+            raise ValueError(f"taps={self.taps} must be odd: as many tokens before as behind")
         if self.window % self.hop:
             raise ValueError(f"hop={self.hop} must divide window={self.window}")
 

@@ -7,12 +7,15 @@ one product; queries and keys are turned in place; sequences, which know nothing
 transformer a few at a time.
 """
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from bs_roformer.mel_band_roformer import Attention, FeedForward, RMSNorm, Transformer
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
 
+from unison_core.separation.local_mixing import LocalMixing
 from unison_core.separation.repeated import Repeated
 
 HIDDEN_PER_THREAD = 400_000
@@ -29,7 +32,11 @@ class LeanTransformer:
     def __init__(self, transformer: Transformer | Repeated) -> None:
         self.layers = [(LeanAttention(a.branch), LeanFeedForward(f.branch)) for a, f in transformer.layers]
         self.scale = fold(transformer.norm)
-        self.gains = transformer.gains.detach() if isinstance(transformer, Repeated) else ()
+        self.gains: Iterable[Tensor] = ()
+        mixing: list[list[nn.Module]] = [[nn.Identity()] * len(self.layers)]
+        if isinstance(transformer, Repeated):
+            self.gains, mixing = transformer.gains.detach(), transformer.mixing_by_pass()
+        self.mixing = [[LeanMixing(m) if isinstance(m, LocalMixing) else None for m in row] for row in mixing]
 
     def __call__(self, x: Tensor) -> Tensor:
         """`(B, N, D)` -> the same, lying in memory as `x` does."""
@@ -43,14 +50,14 @@ class LeanTransformer:
         return made
 
     def _repeatedly(self, x: Tensor, turns: Tensor) -> Tensor:
-        x = self._once(x, turns)
-        for gain in self.gains:
-            x = x.lerp(self._once(x, turns), gain)
+        x = self._once(x, turns, self.mixing[0])
+        for gain, mixing in zip(self.gains, self.mixing[1:], strict=True):
+            x = x.lerp(self._once(x, turns, mixing), gain)
         return x
 
-    def _once(self, x: Tensor, turns: Tensor) -> Tensor:
-        for attention, feed_forward in self.layers:
-            x = feed_forward.add_to(attention(x, turns))
+    def _once(self, x: Tensor, turns: Tensor, mixing: "list[LeanMixing | None]") -> Tensor:
+        for (attention, feed_forward), mix in zip(self.layers, mixing, strict=True):
+            x = feed_forward.add_to(attention(x, turns), mix)
         return _unit(x).mul_(self.scale)
 
 
@@ -92,12 +99,31 @@ class LeanFeedForward:
         self.inner, self.inner_bias = fold(norm, inner.weight), inner.bias.detach()
         self.outer, self.outer_bias = outer.weight.detach().t(), outer.bias.detach()
 
-    def add_to(self, x: Tensor) -> Tensor:
+    def add_to(self, x: Tensor, mix: "LeanMixing | None") -> Tensor:
         """`(B, N, D)`, in place."""
         tokens = rearrange(x, "b n d -> (b n) d")
         hidden = torch.ops.aten.gelu_(F.linear(_unit(tokens), self.inner, self.inner_bias))
+        if mix is not None:
+            hidden = mix(hidden.view(*x.shape[:2], -1)).view_as(hidden)
         tokens.add_(self.outer_bias).addmm_(hidden, self.outer)
         return x
+
+
+class LeanMixing:
+    """`x + b + convolution(x)` with the first term among the taps; channels stay innermost, as a CPU's kernels like."""
+
+    def __init__(self, mixing: LocalMixing) -> None:
+        weight = rearrange(mixing.weight.detach().clone(), "c 1 k -> c 1 1 k")
+        self.reach = weight.shape[-1] // 2
+        weight[..., self.reach] += 1.0
+        self.weight = weight.contiguous(memory_format=torch.channels_last)
+        self.bias = mixing.bias.detach()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """`(B, N, C)` -> the same."""
+        rows = rearrange(x, "b n c -> b c 1 n")
+        mixed = F.conv2d(rows, self.weight, self.bias, padding=(0, self.reach), groups=len(self.bias))
+        return rearrange(mixed, "b c 1 n -> b n c")
 
 
 def fold(norm: RMSNorm, weight: Tensor | float = 1.0) -> Tensor:

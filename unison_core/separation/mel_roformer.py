@@ -70,7 +70,7 @@ def plain_separator(config: SeparatorConfig) -> MelBandRoformer:
         add_value_residual=False,
         num_residual_streams=1,
     )
-    repeat_transformers(model, config.dim, config.passes)
+    repeat_transformers(model, config.passes, config.taps)
     if config.band_split == "shape_and_level":
         model.band_split = LevelBandSplit(config.dim, model.band_split.dim_inputs)
     if config.mask_expansion != PACKAGE_EXPANSION:
