@@ -96,3 +96,19 @@ def test_filters() -> None:
     response = room(50, RATE_HZ, generator)
     assert (response[:, 0] == 1).all()
     assert float(response[:, -800:].abs().max()) < float(response[:, 100:900].abs().max()) / 3
+
+
+def test_short_mixtures_are_silent_before_and_behind() -> None:
+    from dataclasses import replace
+
+    made = draw(replace(QUIET, short=0.5), count=200)
+    assert torch.equal(made.mix, draw(replace(QUIET, short=0.5), count=200).mix)
+    sounding = made.mix != 0
+    shares = sounding.float().mean(dim=-1)
+    assert float((shares < 0.95).float().mean()) == pytest.approx(0.5, abs=0.1)
+    assert 0.2 < float(shares.min()) < 0.4
+    first = sounding.float().argmax(dim=-1)
+    last = SAMPLES - 1 - sounding.flip(-1).float().argmax(dim=-1)
+    assert bool((sounding.sum(dim=-1) > 0.9 * (last - first)).all())  # silence lies outside alone
+    later = (first > SAMPLES // 50)[shares < 0.95].float().mean()
+    assert float(later) == pytest.approx(0.5, abs=0.15)  # as often from the window's start, as files are

@@ -49,6 +49,8 @@ class MixtureConfig:
     room: float = 0.4
     """Share of stems that sound in a room."""
     band_limited: float = 0.25
+    short: float = 0.0
+    """Share of mixtures that are shorter than the window, as a short recording is: silence before and after."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +139,7 @@ def mix_waves(waves: Waves, samples: int, rate_hz: int, config: MixtureConfig, g
     sfx = _unit(sfx) / ratio
     both = torch.stack((_unit(speech), sfx))
     both = draw.apply(both, _limits(draw, config))
+    both = both * _clips(draw, config.short)
     peak = both.sum(dim=0).abs().amax(dim=-1, keepdim=True).clamp(min=1e-6)
     both = both * torch.where(peak > 1e-6, draw.gain(*config.gain_db) / peak, 0.0)
     return Mixtures(speech=both[0], sfx=both[1])
@@ -236,6 +239,16 @@ def _limits(draw: _Draw, config: MixtureConfig) -> Tensor:
     """The recordings' band limits `(rows, bins)`."""
     limited = draw.happens(config.band_limited)
     return torch.where(limited, band_limits(draw.rows, draw.bins_hz, draw.generator), 1.0)
+
+
+def _clips(draw: _Draw, share: float) -> Tensor:
+    """1 within a clip `(rows, samples)`: of all but a share of the rows, everywhere; of those, a quarter or more."""
+    if not share:
+        return torch.ones(1, 1, device=draw.generator.device)
+    length = torch.where(draw.happens(share), draw.uniform(0.25, 1), 1.0)
+    start = (1 - length) * draw.uniform(0, 1) * draw.happens(0.5)
+    where = torch.arange(draw.samples, device=draw.generator.device) / draw.samples
+    return ((where >= start) & (where < start + length)).float()
 
 
 def _unit(waves: Tensor) -> Tensor:
