@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from unison_core.codecs.codec import Codec, LatentStats, load_part, save_part
+from unison_core.codecs.codec import AUDIO_VAE, Codec, LatentStats, load_part, save_part
 from unison_core.config import load_preset
 from unison_core.errors import UnisonError
 from unison_core.weights.save import write_preset
@@ -52,6 +52,16 @@ def test_a_saved_codec_decodes_as_before(codec: Codec, tmp_path: Path) -> None:
     assert torch.allclose(again.decode_mel(latents), codec.decode_mel(latents), atol=1e-3)
     assert torch.equal(again.audio_stats.std, codec.audio_stats.std)
     assert sum(file.stat().st_size for file in tmp_path.glob("*.safetensors")) < 25e6  # 12.5 MB in bf16
+
+
+def test_who_only_encodes_sound_needs_the_audio_vae_alone(codec: Codec, tmp_path: Path) -> None:
+    save_part(codec.audio_vae, tmp_path, AUDIO_VAE, codec.audio_stats, torch.float32)
+    write_preset(tmp_path, codec.preset)
+    hearing = Codec.from_folder(tmp_path, parts=(AUDIO_VAE,))
+    wave = torch.randn(1, 4096, generator=torch.Generator().manual_seed(3)) * 0.1
+    assert torch.allclose(hearing.encode_audio(wave), codec.encode_audio(wave), atol=1e-3)
+    with pytest.raises(UnisonError, match="video_vae"):
+        Codec.from_folder(tmp_path)
 
 
 def test_a_file_without_statistics_is_refused(codec: Codec, tmp_path: Path) -> None:

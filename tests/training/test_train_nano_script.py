@@ -48,7 +48,8 @@ def count(lines: list[str], *words: str) -> int:
 def test_every_part_runs_once_and_a_second_run_only_bundles(train):
     code, lines = train()
     assert code == 0
-    assert count(lines, "prepare") == 4  # two shares a leg
+    assert count(lines, "prepare", "--no-video") == 1
+    assert count(lines, "prepare") == 5  # two shares a leg
     assert count(lines, "nano-joint.yaml") == 2
     assert count(lines, "separated") == 1
     code, lines = train()
@@ -74,5 +75,6 @@ def test_what_failed_is_made_again_and_what_was_finished_is_not(train):
 def test_several_gpus_are_launched_together(train):
     code, lines = train(GPUS="3", WORKERS="64", SEPARATOR_MINUTES="0")
     assert code == 0
-    assert count(lines, "accelerate", "--num_processes 3", "batch=192") == 2
+    assert count(lines, "accelerate", "--num_processes 3", "batch=288") == 2
     assert count(lines, "prepare", "--workers 10") == 10
+    assert count(lines, "nano-audio.yaml", "data.shards=runs/nano/audio-latents") == 1

@@ -5,7 +5,8 @@
 Latents have zero mean and unit variance per channel over the training data; a decoded wave passes the silence gate.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ from unison_core.weights.resolve import ModelFolder
 from unison_core.weights.state import load_onto
 from unison_core.weights.tensors import read_tensors, write_tensors
 
-VIDEO_VAE, AUDIO_VAE, VOCODER = "video_vae", "audio_vae", "vocoder"
+PARTS = VIDEO_VAE, AUDIO_VAE, VOCODER = "video_vae", "audio_vae", "vocoder"
 MEAN, STD = "latents_mean", "latents_std"
 """Names of the latents' statistics among the tensors of a VAE's file."""
 SETTLED = 6
@@ -75,20 +76,33 @@ class Codec(nn.Module):
 
     @classmethod
     def from_folder(
-        cls, folder: Path, device: torch.device | str = "cpu", precision: torch.dtype = torch.float32
+        cls,
+        folder: Path,
+        device: torch.device | str = "cpu",
+        precision: torch.dtype = torch.float32,
+        *,
+        parts: Collection[str] = PARTS,
     ) -> "Codec":
-        """Codecs of a model folder (`unison.yaml` and three safetensors); raises UnisonError where a file is bad."""
+        """Codecs of a model folder (`unison.yaml` and three safetensors); raises UnisonError where a file is bad.
+
+        `parts` are read, the audio VAE always among them; others, which who only encodes lacks, stay without weights.
+        """
         folder = Path(folder)
         preset = ModelFolder(str(folder), folder).preset
         with torch.device("meta"):
             codec = cls(preset)
         codec.mel = LogMel(preset.codecs.mel, preset.timing.sample_rate_hz)  # computed, not stored
-        codec.video_stats = _load_lazily(codec.video_vae, folder, device, VIDEO_VAE)
         codec.audio_stats = _load_lazily(codec.audio_vae, folder, device, AUDIO_VAE)
-        load_onto(codec.vocoder, folder, device, torch.float32, stem=VOCODER)
         codec.audio_vae.fold()
+        if VIDEO_VAE in parts:
+            codec.video_stats = _load_lazily(codec.video_vae, folder, device, VIDEO_VAE)
+        if VOCODER in parts:
+            load_onto(codec.vocoder, folder, device, torch.float32, stem=VOCODER)
         codec.precision = precision
-        return codec.to(device)
+        for child in codec.children():
+            if not any(tensor.is_meta for tensor in chain(child.parameters(), child.buffers())):
+                child.to(device)
+        return codec
 
     def save(self, folder: Path, dtype: torch.dtype = torch.bfloat16) -> None:
         """Write the three safetensors; statistics stay float32. The preset is written by `weights.save`."""

@@ -179,8 +179,9 @@ def _encoder(
         captions.hold()
         unsaid: Mapping[str, np.ndarray] = split_features(captions.encode([""]))[0]  # type: ignore[no-redef]
         told = {"captions": "external"}
-    codec = Codec.from_folder(folder, device, choose_precision("auto" if device.type == "cuda" else "fp32", device))
     covered = (VIDEO_VAE, AUDIO_VAE) if _with_video(run) else (AUDIO_VAE,)
+    precision = choose_precision("auto" if device.type == "cuda" else "fp32", device)
+    codec = Codec.from_folder(folder, device, precision, parts=covered)
     info = ShardInfo(
         codec=codec_fingerprint(folder, covered), codecs=covered, preset=preset.name, code=code_version()
     )  # fmt: skip
