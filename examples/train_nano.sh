@@ -14,6 +14,8 @@ GPUS=${GPUS:-$(nvidia-smi -L | wc -l)}
 SIDE_GPU=${SIDE_GPU:-0} # of the separator, and of what finishes the codecs beside stage 2
 WORKERS=${WORKERS:-$(env -u OMP_NUM_THREADS nproc)} # nproc alone takes OMP_NUM_THREADS for the number of cores
 CLIPS=${CLIPS:-48000}
+AUDIO_CLIPS=${AUDIO_CLIPS:-24000} # of stage 1, which has no pictures
+BATCH=${BATCH:-96}                # of stage 2, a GPU
 SHARES=${SHARES:-$((WORKERS / 16 + 1))} # processes that encode, each with its own that draw and speak
 JOINT_MINUTES=${JOINT_MINUTES:-15}
 JOINT_AGAIN_MINUTES=${JOINT_AGAIN_MINUTES:-22}
@@ -62,7 +64,7 @@ await_latents() {
 joint() {
   local launch=(unison) settings=() setting
   ((GPUS > 1)) && launch=(accelerate launch --multi_gpu --num_processes "$GPUS" "$(command -v unison)")
-  for setting in "batch=$((64 * GPUS))" "minutes=$2" "${@:3}"; do settings+=(--set "$setting"); done
+  for setting in "batch=$((BATCH * GPUS))" "minutes=$2" "${@:3}"; do settings+=(--set "$setting"); done
   part "$1" "$(seq -s, 0 $last)" "${launch[@]}" train $configs/nano-joint.yaml "${settings[@]}"
 }
 
@@ -79,14 +81,19 @@ if [[ $SEPARATOR_MINUTES != 0 ]]; then
 fi
 
 if [[ ! -e $runs/joint.done ]]; then
-  # Both stages start with the first clips. Stage 2's first leg has less noise on the picture than nano-joint.yaml, for
-  # everything in it is new.
-  await audio-vae video-vae
+  # Stage 1 beside the rest of the video VAE, for it hears alone: on latents without pictures.
+  await audio-vae
+  part audio-latents $last unison prepare --no-video --codecs $runs/codecs --out $runs/audio-latents --count "$AUDIO_CLIPS" \
+    --seed 40000000 --workers $((WORKERS / 4 + 1)) --batch 64
+  part audio $last unison train $configs/nano-audio.yaml --set data.shards=$runs/audio-latents \
+    --set minutes="${AUDIO_MINUTES:-3}"
+  await video-vae audio
+  # Stage 2 starts with the first clips. Its first leg has less noise on the picture than nano-joint.yaml, for everything
+  # in it is new.
   latents latents 0
-  part audio $last unison train $configs/nano-audio.yaml --set minutes="${AUDIO_MINUTES:-3}"
-  await audio
   joint joint "$JOINT_MINUTES" optimizer.lr=8e-4 objective.forcing.video_sigma.mean=1.0
   await_latents latents
+  await audio-latents
 fi
 await vocoder
 
