@@ -1,9 +1,13 @@
 """A separator for inference in float32 on a CPU: the same products, fewer passes over memory.
 
-Windows go through one by one. A mel band is a stretch of neighbouring bins, so that bands are slices of a spectrum:
-nothing is gathered before the transformers nor scattered after them. Weights of what is computed otherwise than in the
-package are copied with scales folded in; the model that they are of stays as it is, and its training too.
+Windows go through side by side, each in a thread of its own as far as there are cores: one window's operations are too
+small to be shared out well, and take a fifth more time on two cores. A mel band is a stretch of neighbouring bins, so
+that bands are slices of a spectrum: nothing is gathered before the transformers nor scattered after them. Weights of
+what is computed otherwise than in the package are copied with scales folded in; the model that they are of stays as it
+is, and its training too.
 """
+
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from bs_roformer.mel_band_roformer import BandSplit, MelBandRoformer
@@ -29,7 +33,17 @@ class LeanSeparator(nn.Module):
 
     def forward(self, mix: Tensor) -> Tensor:
         """Any number of windows."""
-        return torch.stack([self._window(window) for window in mix])
+        threads, inference = torch.get_num_threads(), torch.is_inference_mode_enabled()
+        workers = min(threads, len(mix))
+        if workers < 2:
+            return torch.stack([self._window(window) for window in mix])
+
+        def compute(window: Tensor) -> Tensor:
+            with torch.inference_mode(inference):  # every thread has a mode of its own, and a number of threads
+                return self._window(window)
+
+        with ThreadPoolExecutor(workers, "windows", torch.set_num_threads, (threads // workers,)) as pool:
+            return torch.stack(list(pool.map(compute, mix)))
 
     def _window(self, mix: Tensor) -> Tensor:
         spectrum = torch.stft(mix, **self.stft, return_complex=True)  # (channels, F, T)

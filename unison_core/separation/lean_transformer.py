@@ -7,8 +7,6 @@ one product; queries and keys are turned in place; sequences, which know nothing
 transformer a few at a time.
 """
 
-from collections.abc import Iterable
-
 import torch
 import torch.nn.functional as F
 from bs_roformer.mel_band_roformer import Attention, FeedForward, RMSNorm, Transformer
@@ -32,10 +30,11 @@ class LeanTransformer:
     def __init__(self, transformer: Transformer | Repeated) -> None:
         self.layers = [(LeanAttention(a.branch), LeanFeedForward(f.branch)) for a, f in transformer.layers]
         self.scale = fold(transformer.norm)
-        self.gains: Iterable[Tensor] = ()
+        self.gains: list[Tensor] = []
         mixing: list[list[nn.Module]] = [[nn.Identity()] * len(self.layers)]
         if isinstance(transformer, Repeated):
-            self.gains, mixing = transformer.gains.detach(), transformer.mixing_by_pass()
+            self.gains = [gain.detach() for gain in transformer.gain_by_pass()]
+            mixing = transformer.mixing_by_pass()
         self.mixing = [[LeanMixing(m) if isinstance(m, LocalMixing) else None for m in row] for row in mixing]
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ g_k, a number per channel, are 0 at first: weights that were trained for one pas
 T_k differs from T_1 in its local mixing alone, of which every pass has its own (`local_mixing.py`).
 """
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -25,10 +26,13 @@ class Repeated(nn.Module):
     With `taps`, what is between the two products of a feed forward is mixed along the sequence.
     """
 
+    gains: nn.Parameter | None
+
     def __init__(self, transformer: Transformer, passes: int, taps: int) -> None:
         super().__init__()
         self.layers, self.norm = transformer.layers, transformer.norm
-        self.gains = nn.Parameter(torch.zeros(passes - 1, len(self.norm.gamma)))
+        gains = torch.zeros(passes - 1, len(self.norm.gamma))
+        self.register_parameter(GAINS, nn.Parameter(gains) if passes > 1 else None)
         widths = [feed_forward.branch.net[1].out_features for _, feed_forward in self.layers]
         self.mixing = nn.ModuleList(
             nn.ModuleList(LocalMixing(width, taps) if taps else nn.Identity() for width in widths)
@@ -39,9 +43,13 @@ class Repeated(nn.Module):
         """As the package calls its transformers; values of earlier ones are not used."""
         first, *others = self.mixing_by_pass()
         x = self._once(x, first)
-        for gain, mixing in zip(self.gains, others, strict=True):
+        for gain, mixing in zip(self.gain_by_pass(), others, strict=True):
             x = x + gain * (self._once(x, mixing) - x)
         return x, None
+
+    def gain_by_pass(self) -> Sequence[Tensor]:
+        """Of every pass but the first, `(D,)` each."""
+        return () if self.gains is None else self.gains.unbind()
 
     def mixing_by_pass(self) -> list[list[nn.Module]]:
         """What mixes in each layer, pass by pass: `LocalMixing`, or an identity."""
