@@ -19,7 +19,7 @@ CHANGES: tuple[dict, ...] = (
     {"passes": 1, "taps": 3},
     {"passes": 3, "taps": 5, "depth": 2},
     {"zero_dc": True},
-    {"channels": 2, "passes": 1, "taps": 0, "band_split": "shape", "mask_depth": 2, "mask_expansion": 4},  # the public's
+    {"channels": 2, "passes": 1, "taps": 0, "band_split": "shape", "mask_depth": 2, "mask_expansion": 4},  # public
     {"hop": 16},  # more spectra than short sequences have
 )
 
