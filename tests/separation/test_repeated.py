@@ -79,6 +79,7 @@ def test_neighbours_are_mixed_channel_by_channel_in_their_own_sequence() -> None
     assert made[..., 1].tolist() == [[14, 16, 10], [26, 28, 10]]
 
 
-def test_an_even_number_of_taps_is_refused(tiny_separator_config: SeparatorConfig) -> None:
-    with pytest.raises(ValueError, match="taps=4"):
-        replace(tiny_separator_config, taps=4)
+@pytest.mark.parametrize("taps", [4, -1])
+def test_taps_that_have_no_middle_are_refused(tiny_separator_config: SeparatorConfig, taps: int) -> None:
+    with pytest.raises(ValueError, match=f"taps={taps}"):
+        replace(tiny_separator_config, taps=taps)

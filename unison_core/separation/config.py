@@ -56,8 +56,8 @@ class SeparatorConfig:
             raise ValueError(f"fade={self.fade}, overlap={self.overlap}, window={self.window} must ascend from 1")
         if self.passes < 1:
             raise ValueError(f"passes={self.passes} must be at least 1")
-        if self.taps and self.taps % 2 == 0:
-            raise ValueError(f"taps={self.taps} must be odd: as many tokens before as behind")
+        if self.taps and (self.taps < 1 or self.taps % 2 == 0):
+            raise ValueError(f"taps={self.taps} must be 0 or odd: as many tokens before as behind")
         if self.window % self.hop:
             raise ValueError(f"hop={self.hop} must divide window={self.window}")
 
