@@ -38,6 +38,7 @@ from unison_core.separation.find import DEFAULT_SEPARATOR, find_separator
 from unison_core.separation.precision import separator_precision
 from unison_core.separation.separator import Separator
 from unison_core.training.mixtures import MixtureConfig, make_mixtures
+from unison_core.training.read_bands import ReadBands, floor_of
 from unison_core.types import SFX, SPEECH
 
 ESPEAK = "espeak-ng"
@@ -113,8 +114,8 @@ def by_voice(
 
 def words(separator: Separator, voices: list[str], count: int) -> dict:
     """Word errors of `count` sentences of each voice and set; the mean of the voices' points, with its 95% interval."""
-    print("\n| set | words | WER clean | WER separated | points over, mean of the voices |")
-    print("| --- | ---: | ---: | ---: | ---: |")
+    print("\n| set | words | WER clean | WER separated | points over, mean of the voices | reading |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
     reader, rows = Recogniser(), []
     for number in SETS:
         sounds = list(held_out_sounds(count, number))
@@ -124,6 +125,7 @@ def words(separator: Separator, voices: list[str], count: int) -> dict:
                 waves = {"clean": speech, "separated": separate(separator, speech + sfx)[SPEECH]}
                 read = {name: word_errors([sentence.text], [reader.read(w, RATE_HZ)]) for name, w in waves.items()}
                 rows.append({"set": number, "voice": voice, "words": read["clean"].words,
+                             "reading": reading(waves["separated"], speech, speech + sfx),
                              **{name: e.wer * e.words for name, e in read.items()}})  # fmt: skip
         _print_words(str(number + 1), [row for row in rows if row["set"] == number])
     _print_words("all", rows)
@@ -136,7 +138,9 @@ def words(separator: Separator, voices: list[str], count: int) -> dict:
 
 def _print_words(name: str, rows: list[dict]) -> None:
     clean, separated = (f"{100 * _wer(rows, kind):.1f} %" for kind in ("clean", "separated"))
-    print(f"| {name} | {sum(row['words'] for row in rows)} | {clean} | {separated} | {_points(rows):.1f} |", flush=True)
+    distance = mean(row["reading"] for row in rows)
+    print(f"| {name} | {sum(row['words'] for row in rows)} | {clean} | {separated} | {_points(rows):.1f} | "
+          f"{distance:.3f} |", flush=True)  # fmt: skip
 
 
 def _wer(rows: list[dict], kind: str) -> float:
@@ -196,6 +200,14 @@ def improvements(stems: dict[str, np.ndarray], speech: np.ndarray, sfx: np.ndarr
     """SI-SDR of each stem less that of the mixture."""
     true = {SPEECH: speech, SFX: sfx}
     return {name: si_sdr(stems[name], wave) - si_sdr(speech + sfx, wave) for name, wave in true.items()}
+
+
+def reading(made: np.ndarray, speech: np.ndarray, mix: np.ndarray) -> float:
+    """R of docs/separation.md, in decades of power: how far waves `(n,)` are apart to a recogniser."""
+    bands = ReadBands(RATE_HZ)
+    m, s, x = (bands(torch.from_numpy(np.ascontiguousarray(wave))[None]) for wave in (made, speech, mix))
+    floor = floor_of(x)
+    return float(((m + floor).log10() - (s + floor).log10()).abs().mean())
 
 
 def separate(separator: Separator, mix: np.ndarray) -> dict[str, np.ndarray]:
