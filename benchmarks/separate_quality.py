@@ -38,7 +38,7 @@ from unison_core.separation.find import DEFAULT_SEPARATOR, find_separator
 from unison_core.separation.precision import separator_precision
 from unison_core.separation.separator import Separator
 from unison_core.training.mixtures import MixtureConfig, make_mixtures
-from unison_core.training.read_bands import ReadBands, floor_of
+from unison_core.training.read_bands import ReadBands
 from unison_core.types import SFX, SPEECH
 
 ESPEAK = "espeak-ng"
@@ -204,10 +204,9 @@ def improvements(stems: dict[str, np.ndarray], speech: np.ndarray, sfx: np.ndarr
 
 def reading(made: np.ndarray, speech: np.ndarray, mix: np.ndarray) -> float:
     """R of docs/separation.md, in decades of power: how far waves `(n,)` are apart to a recogniser."""
-    bands = ReadBands(RATE_HZ)
-    m, s, x = (bands(torch.from_numpy(np.ascontiguousarray(wave))[None]) for wave in (made, speech, mix))
-    floor = floor_of(x)
-    return float(((m + floor).log10() - (s + floor).log10()).abs().mean())
+    waves = (torch.from_numpy(np.ascontiguousarray(wave))[None] for wave in (made, speech, mix))
+    of_made, of_speech = ReadBands(RATE_HZ).logarithms(*waves)
+    return float((of_made - of_speech).abs().mean())
 
 
 def separate(separator: Separator, mix: np.ndarray) -> dict[str, np.ndarray]:

@@ -34,6 +34,12 @@ class ReadBands(nn.Module):
     def forward(self, wave: Tensor) -> Tensor:
         return self.filters @ power(spectrum(wave, torch.hann_window(WINDOW, device=wave.device)))
 
+    def logarithms(self, made: Tensor, speech: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
+        """log10 (M_b(t) + f_b) of `made` and `speech`, `(B, bands, frames)` each, of waves `(B, samples)`; f_b of `mix`."""
+        m, s = self(made), self(speech)
+        floor = floor_of(self(mix))
+        return (m + floor).log10(), (s + floor).log10()
+
 
 def floor_of(powers: Tensor) -> Tensor:
     """f_b `(B, bands, 1)` of powers; above zero for silence too."""

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from unison_core.training.phone_classifier import PhoneClassifier
-from unison_core.training.read_bands import ReadBands, floor_of
+from unison_core.training.read_bands import ReadBands
 from unison_core.training.spectral_loss import magnitude, power, spectrum
 
 ERROR_FLOOR = 10**-4.5
@@ -129,9 +129,7 @@ class SeparationObjective(nn.Module):
 
     def _reading(self, made: Tensor, speech: Tensor, mix: Tensor) -> Tensor:
         """R of each row, in decades of power."""
-        m, s = self.bands(made), self.bands(speech)
-        floor = floor_of(self.bands(mix))
-        return self._distances((m + floor).log10(), (s + floor).log10()).mean(dim=(1, 2))
+        return self._distances(*self.bands.logarithms(made, speech, mix)).mean(dim=(1, 2))
 
 
 def _level(error: Tensor, mix: Tensor) -> Tensor:
