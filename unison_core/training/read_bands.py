@@ -35,7 +35,7 @@ class ReadBands(nn.Module):
         return self.filters @ power(spectrum(wave, torch.hann_window(WINDOW, device=wave.device)))
 
     def logarithms(self, made: Tensor, speech: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
-        """log10 (M_b(t) + f_b) of `made` and `speech`, `(B, bands, frames)` each, of waves `(B, samples)`; f_b of `mix`."""
+        """log10 (M_b(t) + f_b) of `made` and `speech` `(B, samples)`, f_b of `mix`: `(B, bands, frames)` each."""
         m, s = self(made), self(speech)
         floor = floor_of(self(mix))
         return (m + floor).log10(), (s + floor).log10()
