@@ -91,7 +91,7 @@ if [[ ! -e $runs/joint.done ]]; then
   # Stage 2 starts with the first clips. Its first leg has less noise on the picture than nano-joint.yaml, for everything
   # in it is new.
   latents latents 0
-  joint joint "$JOINT_MINUTES" optimizer.lr=8e-4 objective.forcing.video_sigma.mean=1.0
+  joint joint "$JOINT_MINUTES" data.wait_for=4096 objective.forcing.video_sigma.mean=1.0
   await_latents latents
   await audio-latents
 fi

@@ -74,6 +74,11 @@ class FlowRun:
                 f"precision={BF16_WEIGHTS} is for whole weights in every process: FSDP2 and DeepSpeed keep float32 "
                 "weights of their own, set precision=bf16"
             )
+        if config.optimizer.kind == "muon" and (self._sharded or config.precision == "fp16"):
+            raise UsageError(
+                "optimizer.kind=muon is for whole weights in every process and bf16, bf16_weights or fp32: set "
+                "optimizer.kind=adamw for FSDP2, DeepSpeed or fp16"
+            )
         processes, process = self.accelerator.num_processes, self.accelerator.process_index
         self.plan: BatchPlan = plan_batch(config.batch, config.micro_batch, processes, process)
         describe_step(self.accelerator, self.plan, config.optimizer.max_norm)
@@ -93,7 +98,7 @@ class FlowRun:
             flatten_scalars(self.model)
         self.masters = master_weights(self.model, config.precision)
         optimizer = build_optimizer(
-            self.masters.parameters.values() if self.masters else self.model.parameters(), config.optimizer,
+            self.masters.parameters if self.masters else dict(self.model.named_parameters()), config.optimizer,
             fused=self.accelerator.device.type == "cuda" and not self._sharded,
         )  # fmt: skip
         if takes_over_checkpointing(self.accelerator) or config.checkpoint_activations:

@@ -1,6 +1,6 @@
 """Stages 1 (audio branch) and 2 (joint) of training: latents in, EMA weights out; the objective is a callable."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from unison_core.training.held_out import HeldOutConfig
 from unison_core.training.latents import LatentSource, open_latents
 from unison_core.training.lora import LoRAConfig, add_adapter
 from unison_core.training.mixed_latents import MixedLatents
+from unison_core.training.muon import Muon, decay_groups
 from unison_core.training.objective import Losses, Noised, ObjectiveConfig, flow_losses
 from unison_core.training.processes import PRECISIONS
 from unison_core.training.reference_pairs import ReferencePairs
@@ -60,8 +61,10 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """AdamW with warm-up and a schedule over the fraction of training done."""
+    """AdamW or Muon, with warm-up and a schedule over the fraction of training done."""
 
+    kind: str = "adamw"
+    """`adamw`, or `muon` for hidden matrices and AdamW for the rest, at the same learning rate."""
     lr: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 0.01
@@ -77,6 +80,8 @@ class OptimizerConfig:
     """Gradients are clipped to this norm."""
 
     def __post_init__(self) -> None:
+        if self.kind not in ("adamw", "muon"):
+            raise ValueError(f"kind={self.kind!r} is neither adamw nor muon")
         if self.schedule not in ("cosine", "constant", "steps"):
             raise ValueError(f"schedule={self.schedule!r} is none of cosine, constant, steps")
 
@@ -219,11 +224,12 @@ def build_model(config: FlowTrainingConfig, preset: Preset) -> Unison:
     return model
 
 
-def build_optimizer(parameters: Iterable[nn.Parameter], config: OptimizerConfig, *, fused: bool) -> torch.optim.AdamW:
-    """AdamW of those parameters that are trained; vectors (biases, norms, gates) are not decayed."""
-    trained = [p for p in parameters if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-    ]
+def build_optimizer(
+    parameters: Mapping[str, nn.Parameter], config: OptimizerConfig, *, fused: bool
+) -> torch.optim.AdamW:
+    """The optimizer of those parameters that are trained, by name; vectors (biases, norms, gates) are not decayed."""
+    trained = {name: p for name, p in parameters.items() if p.requires_grad}
+    if config.kind == "muon":
+        return Muon(trained, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay, fused=fused)
+    groups = decay_groups(list(trained.values()), config.weight_decay)
     return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=fused)
