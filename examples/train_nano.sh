@@ -15,7 +15,7 @@ SIDE_GPU=${SIDE_GPU:-0} # of the separator, and of what finishes the codecs besi
 WORKERS=${WORKERS:-$(env -u OMP_NUM_THREADS nproc)} # nproc alone takes OMP_NUM_THREADS for the number of cores
 CLIPS=${CLIPS:-48000}
 AUDIO_CLIPS=${AUDIO_CLIPS:-24000} # of stage 1, which has no pictures
-BATCH=${BATCH:-96}                # of stage 2, a GPU
+BATCH=${BATCH:-64}                # of stage 2, a GPU of 80 GB, which encodes beside it; 96 of 141 GB
 SHARES=${SHARES:-$((WORKERS / 16 + 1))} # processes that encode, each with its own that draw and speak
 JOINT_MINUTES=${JOINT_MINUTES:-15}
 JOINT_AGAIN_MINUTES=${JOINT_AGAIN_MINUTES:-22}
@@ -83,7 +83,7 @@ fi
 if [[ ! -e $runs/joint.done ]]; then
   # Stage 1 beside the rest of the video VAE, for it hears alone: on latents without pictures.
   await audio-vae
-  part audio-latents $last unison prepare --no-video --codecs $runs/codecs --out $runs/audio-latents --count "$AUDIO_CLIPS" \
+  [[ -e $runs/audio.done ]] || part audio-latents $last unison prepare --no-video --codecs $runs/codecs --out $runs/audio-latents --count "$AUDIO_CLIPS" \
     --seed 40000000 --workers $((WORKERS / 4 + 1)) --batch 64
   part audio $last unison train $configs/nano-audio.yaml --set data.shards=$runs/audio-latents \
     --set minutes="${AUDIO_MINUTES:-3}"

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from unison_cli.output import print_error
-from unison_core.errors import PartialFailure, UnisonError, UsageError, one_line
+from unison_core.errors import PartialFailure, UnisonError, UsageError, is_out_of_memory, one_line
 
 FAILED, WRONG_USAGE, SOME_FAILED, INTERRUPTED = 1, 2, 3, 130
 DEBUG = "debug"
@@ -82,7 +82,7 @@ def message(error: BaseException) -> str:
     text = one_line(error, None)
     if isinstance(error, UnisonError):
         return text
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if is_out_of_memory(error):
         return "out of memory: use a smaller --size or a shorter --duration, or another --device"
     if isinstance(error, ModuleNotFoundError):
         return f"{text}: run pip install -e '.[corpus,eval]', and unison doctor to see what is missing"

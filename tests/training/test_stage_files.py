@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from accelerate.commands.config.config_args import load_config_from_file
 
 from unison_core.config import from_mapping, load_preset, read_yaml
+from unison_core.errors import OutOfMemory
 from unison_core.training.clock import Clock
 from unison_core.training.flow_training import FlowTrainingConfig
-from unison_core.training.stages import STAGES
+from unison_core.training.stages import STAGES, run
 
 CONFIGS = Path(__file__).parents[2] / "examples" / "configs"
 FLOW = sorted(file for file in CONFIGS.glob("*.yaml") if read_yaml(file).get("stage") in ("audio", "joint"))
@@ -63,3 +65,15 @@ def test_accelerate_reads_its_files(file):
     if sizes:
         replicas, shards = sizes
         assert replicas * shards == settings["num_processes"]
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
+@pytest.mark.parametrize(("name", "micro"), [("nano-joint", True), ("nano-vocoder", False)])
+def test_what_takes_less_memory_is_told_in_the_stage_s_own_settings(name, micro, error, monkeypatch):
+    def fails(data, where):
+        raise error
+
+    monkeypatch.setitem(STAGES, read_yaml(CONFIGS / f"{name}.yaml")["stage"], fails)
+    with pytest.raises(OutOfMemory, match=r"^out of memory: set a smaller batch") as told:
+        run(CONFIGS / f"{name}.yaml")
+    assert ("micro_batch" in str(told.value)) == micro

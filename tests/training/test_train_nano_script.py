@@ -75,6 +75,17 @@ def test_what_failed_is_made_again_and_what_was_finished_is_not(train):
 def test_several_gpus_are_launched_together(train):
     code, lines = train(GPUS="3", WORKERS="64", SEPARATOR_MINUTES="0")
     assert code == 0
-    assert count(lines, "accelerate", "--num_processes 3", "batch=288") == 2
+    assert count(lines, "accelerate", "--num_processes 3", "batch=192") == 2
     assert count(lines, "prepare", "--workers 10") == 10
     assert count(lines, "nano-audio.yaml", "data.shards=runs/nano/audio-latents") == 1
+
+
+def test_what_another_machine_made_is_not_made_again(train, tmp_path):
+    runs = tmp_path / "runs" / "nano"
+    (runs / "codecs").mkdir(parents=True)
+    for part in ("video-vae", "audio-vae", "vocoder", "audio"):
+        (runs / f"{part}.done").touch()
+    code, lines = train(SEPARATOR_MINUTES="0")
+    assert code == 0
+    assert count(lines, "--no-video") == count(lines, "nano-audio.yaml") == 0
+    assert count(lines, "nano-joint.yaml") == 2

@@ -42,7 +42,7 @@ def train(
 ) -> None:
     """Train what a configuration says; prints where the result is."""
     from unison_cli.failures import exit_code
-    from unison_core.errors import UnisonError
+    from unison_core.errors import OutOfMemory, UnisonError
     from unison_core.pipelines.processes import world
     from unison_core.training.stages import run
 
@@ -50,9 +50,9 @@ def train(
     try:
         result = run(config, overrides or [])
     except UnisonError as error:
-        if first:
+        if first or isinstance(error, OutOfMemory):
             raise
-        raise typer.Exit(exit_code(error)) from error  # the first process tells of it
+        raise typer.Exit(exit_code(error)) from error  # the first process tells of it; memory may run out in any
     if first:
         Output(json=json, quiet=quiet).result({"result": str(result)}, str(result))
 

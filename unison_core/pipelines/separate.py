@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from unison_core.errors import UnisonError, UsageError
+from unison_core.errors import OutOfMemory, UnisonError, UsageError
 from unison_core.media.audio_reader import AudioReader, open_audio
 from unison_core.media.audio_writer import DISK_FULL, FORMATS, open_writer
 from unison_core.pipelines.separation_items import Source
 from unison_core.separation.overlap_add import Grid, separate_stream
-from unison_core.separation.service import OutOfMemory, SeparationService
+from unison_core.separation.service import SeparationService
 from unison_core.types import AUDIO_STREAMS, SFX, SPEECH
 
 RECORD = "separation.json"

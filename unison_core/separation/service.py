@@ -5,17 +5,11 @@ import threading
 from concurrent.futures import Future
 
 import numpy as np
-import torch
 
-from unison_core.errors import UnisonError
+from unison_core.errors import OutOfMemory, is_out_of_memory
 from unison_core.separation.separator import Separator
 
-
-class OutOfMemory(UnisonError):
-    """The device has no room for a batch, so no recording can be separated."""
-
-    def __init__(self) -> None:
-        super().__init__("out of memory: use a smaller --batch, or another --device")
+ADVICE = "use a smaller --batch, or another --device"
 
 
 class SeparationService:
@@ -76,7 +70,7 @@ class SeparationService:
         try:
             speech = self.separator.speech(np.stack([window for window, _ in group]))
         except Exception as error:  # the recordings' threads raise it
-            reason = OutOfMemory() if isinstance(error, (MemoryError, torch.OutOfMemoryError)) else error
+            reason = OutOfMemory(ADVICE) if is_out_of_memory(error) else error
             for _, result in group:
                 result.set_exception(reason)
             return

@@ -9,7 +9,7 @@ takes no convolutions, and one matrix at a time: thousands of small kernels a st
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -57,21 +57,17 @@ class Muon(torch.optim.AdamW):
         return super().step(closure)
 
     def _step_matrices(self, group: Mapping[str, Any]) -> None:
-        alike: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
-        for parameter in group["params"]:
-            if parameter.grad is not None:
-                alike[parameter.shape].append(parameter)
-        for shape, matrices in alike.items():
-            gradients = torch.stack([p.grad for p in matrices])  # type: ignore[misc]
-            buffers = [self._buffer(p) for p in matrices]
-            torch._foreach_lerp_(buffers, list(gradients), 1 - self._momentum)
-            wanted = gradients.lerp_(torch.stack(buffers), self._momentum)
-            directions = orthogonalised(wanted.flatten(2)).view_as(wanted)
-            size = RMS * max(shape[0], shape[1:].numel()) ** 0.5
-            torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
-            torch._foreach_add_(matrices, list(directions), alpha=-group["lr"] * size)
-            for parameter in matrices:
-                parameter.grad = None
+        matrices = [p for p in group["params"] if p.grad is not None]
+        if not matrices:
+            return
+        wanted = [p.grad for p in matrices]
+        buffers = [self._buffer(p) for p in matrices]
+        torch._foreach_lerp_(buffers, wanted, 1 - self._momentum)
+        torch._foreach_lerp_(wanted, buffers, self._momentum)
+        torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(matrices, directions(wanted), alpha=-group["lr"])
+        for parameter in matrices:
+            parameter.grad = None
 
     def _buffer(self, parameter: nn.Parameter) -> Tensor:
         state = self.state[parameter]
@@ -96,6 +92,21 @@ def decay_groups(parameters: list[nn.Parameter], weight_decay: float) -> list[di
     ]
 
 
+def directions(wanted: Sequence[Tensor]) -> list[Tensor]:
+    """Orthogonalised matrices at the size of AdamW's steps; those of one shape at once."""
+    alike: dict[torch.Size, list[int]] = defaultdict(list)
+    for i, matrix in enumerate(wanted):
+        alike[matrix.shape].append(i)
+    found = list(wanted)
+    for shape, places in alike.items():
+        stacked = torch.stack([wanted[i] for i in places])
+        size = RMS * max(shape[0], shape[1:].numel()) ** 0.5
+        steps = orthogonalised(stacked.flatten(2)).mul_(size).view_as(stacked)
+        for i, step in zip(places, steps.unbind(), strict=True):
+            found[i] = step
+    return found
+
+
 def orthogonalised(matrices: Tensor) -> Tensor:
     """U V^T of U S V^T, about: Newton-Schulz iterations leave singular values between 0.7 and 1.2.
 
@@ -105,7 +116,8 @@ def orthogonalised(matrices: Tensor) -> Tensor:
     Returns:
         The same shape, float32; computed in bf16 on a GPU.
     """
-    x = matrices.mT if matrices.shape[1] > matrices.shape[2] else matrices
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if tall else matrices
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
     if x.is_cuda:
         x = x.bfloat16()
@@ -113,5 +125,4 @@ def orthogonalised(matrices: Tensor) -> Tensor:
     for _ in range(ITERATIONS):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    x = x.float()
-    return x.mT if matrices.shape[1] > matrices.shape[2] else x
+    return (x.mT if tall else x).float().contiguous()

@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from unison_core.config import from_mapping, override, read_yaml, to_mapping
-from unison_core.errors import UsageError
+from unison_core.errors import OutOfMemory, UsageError, is_out_of_memory
+
+FLOW = ("audio", "joint")
+"""Stages that have micro-batches."""
+LESS = ", or a micro_batch that divides it, or checkpoint_activations=true, or train on more devices"
 
 
 def run(config_path: Path, overrides: Sequence[str] = ()) -> Path:
@@ -18,6 +22,7 @@ def run(config_path: Path, overrides: Sequence[str] = ()) -> Path:
 
     Raises:
         UsageError: unknown stage, unknown or ill-typed keys (the nearest valid name is given).
+        OutOfMemory: a step does not fit.
     """
     data = read_yaml(config_path)
     for assignment in overrides:
@@ -25,7 +30,12 @@ def run(config_path: Path, overrides: Sequence[str] = ()) -> Path:
     stage = data.get("stage")
     if stage not in STAGES:
         raise UsageError(f"{config_path}: stage={stage!r} is none of {', '.join(STAGES)}")
-    return STAGES[stage](data, str(config_path))
+    try:
+        return STAGES[stage](data, str(config_path))
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise OutOfMemory(f"set a smaller batch{LESS if stage in FLOW else ''}") from error
+        raise
 
 
 def _resolved(config: Any) -> Any:
