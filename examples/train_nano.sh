@@ -51,7 +51,7 @@ await() {
 latents() {
   for ((share = 0; share < SHARES; share++)); do
     part "$1-$share" $((share % GPUS)) unison prepare --codecs $runs/codecs --out "$runs/$1" --count $((CLIPS / SHARES)) \
-      --seed $(($2 + share * 500000)) --workers $((WORKERS * 3 / 4 / SHARES + 1)) --batch 32
+      --seed $(($2 + share * 500000)) --workers $((WORKERS * 3 / 4 / SHARES + 1)) --batch 16
   done
 }
 
@@ -83,8 +83,10 @@ fi
 if [[ ! -e $runs/joint.done ]]; then
   # Stage 1 beside the rest of the video VAE, for it hears alone: on latents without pictures.
   await audio-vae
-  [[ -e $runs/audio.done ]] || part audio-latents $last unison prepare --no-video --codecs $runs/codecs --out $runs/audio-latents --count "$AUDIO_CLIPS" \
-    --seed 40000000 --workers $((WORKERS / 4 + 1)) --batch 64
+  if [[ ! -e $runs/audio.done ]]; then
+    part audio-latents $last unison prepare --no-video --codecs $runs/codecs --out $runs/audio-latents \
+      --count "$AUDIO_CLIPS" --seed 40000000 --workers $((WORKERS / 4 + 1)) --batch 64
+  fi
   part audio $last unison train $configs/nano-audio.yaml --set data.shards=$runs/audio-latents \
     --set minutes="${AUDIO_MINUTES:-3}"
   await video-vae audio
