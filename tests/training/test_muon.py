@@ -105,7 +105,7 @@ def test_a_stage_trains_and_resumes_exactly(latents, tmp_path, tiny_preset):
 
 
 def test_an_unknown_kind_and_sharded_weights_are_refused_in_one_line(latents, tmp_path, tiny_preset, monkeypatch):
-    with pytest.raises(ValueError, match="neither adamw nor muon"):
+    with pytest.raises(ValueError, match="none of adamw, muon"):
         OptimizerConfig(kind="sgd")
     sharded = SimpleNamespace(distributed_type=DistributedType.FSDP)
     monkeypatch.setattr(flow_run, "make_processes", lambda precision: sharded)

@@ -70,6 +70,17 @@ def test_it_learns(tmp_path: Path) -> None:
     assert config.name == "tiny"
 
 
+def test_it_learns_by_muon_and_goes_on(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="none of adamw, muon"):
+        settings(tmp_path, optimizer="sgd")
+    common = {"batch": 8, "ema": 0.9, "log_every": 10, "optimizer": "muon", "lr": 5e-3}
+    train(settings(tmp_path, steps=20, **common))
+    train(settings(tmp_path, steps=40, **common))
+    rows = [row["loss"] for row in log(tmp_path) if "loss" in row]
+    assert len(rows) == 4
+    assert rows[-1] < rows[0] - 0.1
+
+
 def test_it_learns_what_words_need(tmp_path: Path) -> None:
     train(settings(tmp_path, steps=60, batch=8, ema=0.9, log_every=20, **WORDS))
     rows = [row for row in log(tmp_path) if "loss" in row]

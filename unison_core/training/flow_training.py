@@ -16,7 +16,7 @@ from unison_core.training.held_out import HeldOutConfig
 from unison_core.training.latents import LatentSource, open_latents
 from unison_core.training.lora import LoRAConfig, add_adapter
 from unison_core.training.mixed_latents import MixedLatents
-from unison_core.training.muon import Muon, decay_groups
+from unison_core.training.muon import KINDS, Muon, decay_groups
 from unison_core.training.objective import Losses, Noised, ObjectiveConfig, flow_losses
 from unison_core.training.processes import PRECISIONS
 from unison_core.training.reference_pairs import ReferencePairs
@@ -80,8 +80,8 @@ class OptimizerConfig:
     """Gradients are clipped to this norm."""
 
     def __post_init__(self) -> None:
-        if self.kind not in ("adamw", "muon"):
-            raise ValueError(f"kind={self.kind!r} is neither adamw nor muon")
+        if self.kind not in KINDS:
+            raise ValueError(f"kind={self.kind!r} is none of {', '.join(KINDS)}")
         if self.schedule not in ("cosine", "constant", "steps"):
             raise ValueError(f"schedule={self.schedule!r} is none of cosine, constant, steps")
 

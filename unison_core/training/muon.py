@@ -22,8 +22,13 @@ RMS = 0.2
 """Root mean square of a step's entries, in learning rates, as AdamW's usually have."""
 SMALLEST = 16
 """Rows and columns that make a matrix worth it."""
-ENDS = re.compile(r"(^|\.)embed\.weight$|patch_embedding|proj_out\.|audio_input_proj\.0\.|final_layer\.conv\.")
-"""Embeddings, and the layers next to latents."""
+KINDS = ("adamw", "muon")
+"""Names of optimizers in configurations."""
+ENDS = re.compile(
+    r"(^|\.)embed\.weight$|patch_embedding|proj_out\.|audio_input_proj\.0\.|final_layer\.conv\."
+    r"|band_split\.|mask_estimators\."
+)
+"""Embeddings, and the layers next to latents or spectra."""
 
 
 class Muon(torch.optim.AdamW):

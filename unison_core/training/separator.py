@@ -31,6 +31,7 @@ from unison_core.training.codec_run import CodecRun, CodecTrainingConfig, Source
 from unison_core.training.ema import EMA
 from unison_core.training.graphed import GraphedBackward, average_gradients
 from unison_core.training.mixtures import MixtureConfig, Waves, gather_waves, mix_waves
+from unison_core.training.muon import KINDS, Muon
 from unison_core.training.phone_classifier import load_phone_classifier
 from unison_core.training.separation_loss import SeparationObjective
 from unison_core.types import SFX, SPEECH
@@ -46,6 +47,8 @@ WEIGHTS = ("detail_weight", "reading_weight", "phones_weight", "missing_weight",
 class SeparatorTrainingConfig(CodecTrainingConfig):
     """Training of a separator; `preset` names one of `separation/presets`."""
 
+    optimizer: str = "adamw"
+    """`adamw`, or `muon` for the matrices of the transformers and AdamW for the rest, at the same learning rate."""
     leave_out: tuple[str, ...] = ()
     """Voices of the corpus whose speech is never trained on, so that strangers' voices can be measured."""
     mixtures: MixtureConfig = field(default_factory=MixtureConfig)
@@ -73,6 +76,8 @@ class SeparatorTrainingConfig(CodecTrainingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.optimizer not in KINDS:
+            raise ValueError(f"optimizer={self.optimizer!r} is none of {', '.join(KINDS)}")
         if self.compile and self.cuda_graphs:
             raise ValueError("compile and cuda_graphs are two ways to start fewer kernels: choose one")
         if self.hardness and not self.reading_weight:
@@ -105,10 +110,7 @@ class SeparatorTask:
         if config.init_from:
             start_from(self.model, load_separator(folder_named(config.init_from))[1].state_dict())
         self.model.to(accelerator.device)
-        optimizer = torch.optim.AdamW(
-            self.model.parameters(), config.lr, config.betas, weight_decay=config.weight_decay,
-            fused=accelerator.device.type == "cuda",
-        )  # fmt: skip
+        optimizer = self._new_optimizer(fused=accelerator.device.type == "cuda")
         phones = load_phone_classifier(Path(config.phones_from), self.preset.rate_hz) if config.phones_from else None
         objective = SeparationObjective(
             self.model, config.detail_weight, reading_weight=config.reading_weight,
@@ -127,6 +129,15 @@ class SeparatorTask:
         )
         self.parts: Mapping[str, Stateful] = {"model": self.model, "optimizer": self.optimizer, "ema": self.ema}
         self.generators: Mapping[str, torch.Generator] = {"noise": self.noise}
+
+    def _new_optimizer(self, *, fused: bool) -> torch.optim.AdamW:
+        config = self.config
+        if config.optimizer == "muon":
+            parameters = dict(self.model.named_parameters())
+            return Muon(parameters, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay, fused=fused)
+        return torch.optim.AdamW(
+            self.model.parameters(), config.lr, config.betas, weight_decay=config.weight_decay, fused=fused
+        )
 
     def keep(self, item: CorpusItem) -> Entry | None:
         stems = {name: self._wave(wave) for name, wave in item.clip.stems.items()}
