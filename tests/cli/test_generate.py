@@ -111,7 +111,7 @@ def test_interrupt_leaves_nothing(generate, monkeypatch, tmp_path):
     def interrupt(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    for place in ("generation.sha256", "unison_pipeline.generate_latents", "unison_pipeline.load"):
+    for place in ("generation.sha256", "sampling.generate_latents", "unison_pipeline.load"):
         with monkeypatch.context() as patch:
             patch.setattr(f"unison_core.pipelines.{place}", interrupt)
             result = generate("-c", "x", "--duration", "1", "--out", "o")

@@ -9,57 +9,41 @@ pipeline.v2a(video="clip.mp4", transcript="Good evening", keep="sfx").save("out-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from unison_core.codecs import lean_decoder
-from unison_core.config import Preset, to_mapping
+from unison_core.config import Preset
 from unison_core.diffusion.evaluations import AT_ONCE
-from unison_core.diffusion.generate_latents import JointModel, Sampled, SamplerSettings, generate_latents, latent_shapes
-from unison_core.diffusion.guidance import TextGuidance
-from unison_core.diffusion.sync_cfg import SyncGuidance
-from unison_core.errors import UnisonError, UsageError
+from unison_core.diffusion.generate_latents import JointModel, Sampled
+from unison_core.errors import UsageError
 from unison_core.media.activity import heard_s
-from unison_core.media.mix import Mixed, mix_stems
-from unison_core.media.onsets import onsets_s
-from unison_core.media.remux import SourcePicture
+from unison_core.media.mix import mix_stems
 from unison_core.model.fp8 import quantise_blocks
 from unison_core.pipelines.attention_backend import fastest_attention
-from unison_core.pipelines.captions import check_captions, heard
-from unison_core.pipelines.checks import check_outputs
+from unison_core.pipelines.captions import check_captions
 from unison_core.pipelines.compiling import keep_compiled
+from unison_core.pipelines.decoding import decode_clip
 from unison_core.pipelines.device import PRECISIONS, choose_device, choose_precision, device_name
+from unison_core.pipelines.finishing import finish
 from unison_core.pipelines.gate_record import GateRecorder
 from unison_core.pipelines.generation import Generation
-from unison_core.pipelines.given_checks import check_given
-from unison_core.pipelines.given_media import (
-    GivenMedia,
-    encode_given,
-    encode_reference,
-    fitted,
-    read_given,
-    resampled,
-)
+from unison_core.pipelines.given_media import encode_given, encode_reference, read_given
 from unison_core.pipelines.loading import Loaded, check_model, load
 from unison_core.pipelines.memory_plan import AUTO, STREAM, MemoryPlan, Needs, free_bytes, needs, smaller
 from unison_core.pipelines.planning import plan_for
-from unison_core.pipelines.record import VERSION, content_hashes, versions
 from unison_core.pipelines.request import ClipSpec, GenerateRequest, complete
 from unison_core.pipelines.residence import Residence
+from unison_core.pipelines.sampling import Progress, sample_clip
 from unison_core.pipelines.separating import Separator, bundled_separator
 from unison_core.pipelines.stopwatch import Stopwatch
 from unison_core.pipelines.when_spoken import LISTENING_STEPS, must_listen, told_span
 from unison_core.text.prompt import encode_prompts, span_within
-from unison_core.types import AUDIO_STREAMS, SFX, SPEECH, STREAMS, VIDEO, Prompt, TextInputs
+from unison_core.types import SPEECH, Prompt, TextInputs
 from unison_core.weights.lora import Adapter, parse_adapter
 from unison_core.weights.resolve import DEFAULT_MODEL, ModelFolder, resolve
-
-Progress = Callable[[int, int], None]
-"""Called with (steps done, steps)."""
 
 
 class UnisonPipeline:
@@ -291,10 +275,13 @@ class UnisonPipeline:
             sampled = self._sample(spec, recorder or model, text, null, given, reference, progress)
         sampled = replace(sampled, evaluations=sampled.evaluations + listened)
         with self.residence.coding():
-            frames, stems = self._decode(spec, media, sampled.latents, watch)
+            frames, stems = decode_clip(self.codec, self.preset.timing, spec, media, sampled.latents, watch)
         with watch.part("mix"):
             mixed = mix_stems(stems, media.rate_hz, spec.mix, given=media.stems)
-        generation = self._finish(spec, media, sampled, frames, mixed, watch)
+        generation = finish(
+            spec, media, sampled, frames, mixed, source=self.source, adapters=self.adapters, run=self._run(),
+            load_s=self.load_s, watch=watch,
+        )  # fmt: skip
         return replace(generation, gates=recorder.to_mapping()) if recorder else generation
 
     def _listen(
@@ -381,122 +368,19 @@ class UnisonPipeline:
         reference: torch.Tensor | None,
         progress: Progress | None,
     ) -> Sampled:
-        timing, config = self.preset.timing, self.preset.model
-        frames = self._frames(spec)
-        stride = self.preset.codecs.video.spatial_stride
         coded = self.residence.with_codecs
-        sampled = generate_latents(
-            model,
-            text=text,
-            null=null,
-            frames=frames,
-            shapes=latent_shapes(
-                channels={VIDEO: config.video.latent_channels}
-                | {stream: config.audio.latent_channels for stream in AUDIO_STREAMS},
-                video_latents=timing.video_latents(frames),
-                audio_latents=timing.audio_latents(frames),
-                height=spec.size[1] // stride,
-                width=spec.size[0] // stride,
-            ),
-            generators=[torch.Generator().manual_seed(spec.seed)],
-            settings=SamplerSettings(
-                steps=spec.steps,
-                shift=spec.shift,
-                guidance=TextGuidance(scale=spec.text_scale, interval=spec.guidance_interval),
-                sync=SyncGuidance(
-                    scale=spec.sync_scale,
-                    silence=coded(self.codec.silence),
-                    still=coded(self.codec.still),
-                    interval=spec.sync_interval,
-                ),
-                lead=spec.lead,
-                lead_amount=spec.lead_amount,
-                cache_every=spec.cache_every,
-            ),
-            task=spec.given.task,
-            given=given,
-            reference=reference,
+        return sample_clip(
+            model, spec, text, null, preset=self.preset, given=given, reference=reference,
+            silence=coded(self.codec.silence), still=coded(self.codec.still),
             at_once=AT_ONCE if self.residence.plan.rows > 1 else 1,
-            device=self.device,
-            dtype=self.dtype,
-            progress=progress,
-        )
-        for stream, x in sampled.latents.items():
-            if not torch.isfinite(x).all():
-                raise UnisonError(f"the {stream} latents are not all numbers: try --precision fp32 or lower scales")
-        return sampled
-
-    def _decode(
-        self, spec: ClipSpec, media: GivenMedia, latents: dict[str, torch.Tensor], watch: Stopwatch
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Frames `(F, H, W, 3)` and stems `(samples,)`, cut to the asked length; what is given is not decoded."""
-        timing = self.preset.timing
-        shown = timing.shown_frames(spec.duration_s)
-        with watch.part("decode video"):
-            frames = media.frames
-            if frames is None:
-                frames = self.codec.decode_video(latents[VIDEO])[0].cpu().numpy()
-        samples = round(shown / timing.fps * media.rate_hz)
-        made = [stream for stream in AUDIO_STREAMS if stream not in media.stems]
-        stems = dict(media.stems)
-        with watch.part("decode audio"):
-            waves = self.codec.decode_audio(torch.cat([latents[s] for s in made])) if made else ()
-        for stream, wave in zip(made, waves, strict=True):
-            decoded = wave.float().cpu().numpy()
-            stems[stream] = fitted(resampled(decoded, timing.sample_rate_hz, media.rate_hz), samples)
-            if not np.isfinite(decoded).all():
-                raise UnisonError(f"the decoded {stream} is not all numbers: try --precision fp32 or lower scales")
-        return np.ascontiguousarray(frames[:shown]), {stream: stems[stream] for stream in AUDIO_STREAMS}
-
-    def _finish(
-        self,
-        spec: ClipSpec,
-        media: GivenMedia,
-        sampled: Sampled,
-        frames: np.ndarray,
-        mixed: Mixed,
-        watch: Stopwatch,
-    ) -> Generation:
-        """Measure the clip and write down how it was made."""
-        fps, rate_hz, given = self.preset.timing.fps, media.rate_hz, spec.given
-        with watch.part("check"):
-            checks = (*check_outputs(spec, frames, fps, mixed, rate_hz), *check_given(spec, media, frames, mixed),
-                      *heard(self.source, spec))  # fmt: skip
-            single = {stream: sampled.latents[stream][0].cpu() for stream in STREAMS}
-            hashes = content_hashes(frames, {**mixed.stems, "mix": mixed.mix}, single)
-            onsets = onsets_s(mixed.stems[SFX], rate_hz)
-        record = {
-            "record": VERSION,
-            "command": given.command,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "request": to_mapping(spec),
-            "inputs": media.inputs,
-            "model": {"name": self.source.name, "revision": self.source.revision, "preset": self.preset.name,
-                      "sha256": self.source.hashes,
-                      **({"loras": [adapter.about() for adapter in self.adapters]} if self.adapters else {})},
-            "run": {"device": str(self.device), "device_name": device_name(self.device), "precision": self._precision(),
-                    "threads": torch.get_num_threads(), "memory": self.residence.plan.mode,
-                    "fp8": self.fp8},
-            "versions": versions(),
-            "timings_s": {"load": round(self.load_s, 3), **{k: round(v, 3) for k, v in watch.seconds.items()}},
-            "output": {"task": given.task.name, "frames": len(frames), "fps": fps, "width": frames.shape[2],
-                       "height": frames.shape[1], "samples": len(mixed.mix), "rate_hz": rate_hz,
-                       "gain_db": round(mixed.gain_db, 3), "reduction_db": round(mixed.reduction_db, 3),
-                       "effect_onsets_s": [round(t, 3) for t in onsets],
-                       "evaluations": sampled.evaluations, "evaluations_at_once": sampled.at_once},
-            "checks": [check.to_mapping() for check in checks],
-            "sha256": hashes,
-        }  # fmt: skip
-        source = None
-        if given.video is not None:
-            source = SourcePicture(path=given.files[VIDEO], start_s=given.start_s, duration_s=len(frames) / fps)
-        return Generation(
-            frames=frames, fps=fps, speech=mixed.stems[SPEECH], sfx=mixed.stems[SFX], mix=mixed.mix,
-            rate_hz=rate_hz, metadata=record, latents=single, source=source,
+            device=self.device, dtype=self.dtype, progress=progress,
         )  # fmt: skip
 
-    def _precision(self) -> str:
-        return next(name for name, dtype in PRECISIONS.items() if dtype == self.dtype)
+    def _run(self) -> dict[str, Any]:
+        """Where and how the clip is computed, for its record."""
+        precision = next(name for name, dtype in PRECISIONS.items() if dtype == self.dtype)
+        return {"device": str(self.device), "device_name": device_name(self.device), "precision": precision,
+                "threads": torch.get_num_threads(), "memory": self.residence.plan.mode, "fp8": self.fp8}  # fmt: skip
 
 
 def _stretch(progress: Progress, done: int, steps: int) -> Progress:
