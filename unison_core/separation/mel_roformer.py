@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch._dynamo
 from bs_roformer.mel_band_roformer import MaskEstimator, MelBandRoformer
 from torch import Tensor, nn
 
@@ -105,7 +104,9 @@ def compile_parts(model: MelBandRoformer, **options: Any) -> None:
 
     Layers of one shape share their code. `options` go to `torch.compile`.
     """
-    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
+    from torch._dynamo import config  # takes most of a second, which separation on a CPU need not wait for
+
+    config.recompile_limit = max(config.recompile_limit, 64)
     for part in _parts(model):
         part.compile(**options)
 
