@@ -1,14 +1,18 @@
 """Toy runs of a stage: shards of random latents, and configurations that train a tiny model in seconds."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
+from safetensors.torch import load_file
 
 from unison_core.config import Preset, from_mapping, to_mapping
 from unison_core.preparation.records import PartRecord, ShardRecord, check_settings, write_index, write_record
-from unison_core.training.flow_training import FlowTrainingConfig
+from unison_core.training.flow_training import FlowTrainingConfig, train_flow
 from unison_core.training.shard_format import Sample, ShardInfo, write_shard
 from unison_core.types import SFX, SPEECH, VIDEO
 
@@ -53,3 +57,23 @@ def mapping(root: Path, preset: Preset, **changes: Any) -> dict[str, Any]:
 def config(root: Path, preset: Preset, **changes: Any) -> FlowTrainingConfig:
     """The same as the stage takes it."""
     return from_mapping(FlowTrainingConfig, mapping(root, preset, **changes), "test")
+
+
+def losses(run: Path) -> list[float]:
+    """A run's losses, row by row of its log."""
+    return [json.loads(line)["loss"] for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def check_exact_resume(root: Path, preset: Preset, **changes: Any) -> None:
+    """Four steps at once, in `root`/run, and from the checkpoint of the second: the same losses and weights."""
+    run, again = root / "run", root / "again"
+    train_flow(config(root, preset, **changes, steps=4, keep=5))
+    (again / "checkpoints").mkdir(parents=True)
+    shutil.copytree(run / "checkpoints/step-00000002", again / "checkpoints/step-00000002")
+    shutil.copy(run / "log.jsonl", again)
+    straight = losses(run)
+    train_flow(config(root, preset, **changes, steps=4, out=str(again)))
+    assert losses(again) == straight
+    exported, resumed = (load_file(folder / "model" / "model.safetensors") for folder in (run, again))
+    assert resumed.keys() == exported.keys()
+    assert all(torch.equal(resumed[name], value) for name, value in exported.items())

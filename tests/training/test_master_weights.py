@@ -1,14 +1,12 @@
 """bf16 weights with float32 masters: what the masters hold, that runs resume exactly, and that nothing is upcast."""
 
-import json
-import shutil
 from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
 from accelerate.utils import DistributedType
-from flow_runs import config, write_latents
+from flow_runs import check_exact_resume, config, losses, write_latents
 from safetensors.torch import load_file
 from torch import nn
 from torch.utils._pytree import tree_leaves
@@ -28,10 +26,6 @@ from unison_core.training.objective import LatentBatch, ObjectiveConfig, draw_no
 @pytest.fixture
 def latents(tmp_path, tiny_preset):
     return write_latents(tmp_path / "latents", tiny_preset)
-
-
-def losses(run):
-    return [json.loads(line)["loss"] for line in (run / "log.jsonl").read_text().splitlines()]
 
 
 def test_small_updates_stay_in_the_masters():
@@ -89,24 +83,13 @@ def test_a_float32_state_is_taken_exactly():
 
 @pytest.mark.parametrize("stage", ["audio", "joint"])
 def test_a_stage_trains_saves_its_masters_and_resumes_exactly(stage, latents, tmp_path, tiny_preset):
-    changes = {"precision": "bf16_weights", "stage": stage}
-    run = tmp_path / "run"
-    train_flow(config(tmp_path, tiny_preset, **changes, steps=4, keep=5))
-    straight = losses(run)
-    exported = load_file(run / "model" / "model.safetensors")
-    state = Checkpoints(run / "checkpoints").latest().state()
+    check_exact_resume(tmp_path, tiny_preset, precision="bf16_weights", stage=stage)
+    exported = load_file(tmp_path / "run" / "model" / "model.safetensors")
+    state = Checkpoints(tmp_path / "run" / "checkpoints").latest().state()
     assert all(value.dtype == torch.float32 for value in state["training"]["weights"].values())
     weight = exported["audio.fused_blocks.0.attn.qkv.weight"]
     assert weight.dtype == torch.float32
     assert not torch.equal(weight, weight.bfloat16().float())
-
-    (tmp_path / "again" / "checkpoints").mkdir(parents=True)
-    shutil.copytree(run / "checkpoints/step-00000002", tmp_path / "again/checkpoints/step-00000002")
-    shutil.copy(run / "log.jsonl", tmp_path / "again")
-    train_flow(config(tmp_path, tiny_preset, **changes, steps=4, out=str(tmp_path / "again")))
-    assert losses(tmp_path / "again") == straight
-    resumed = load_file(tmp_path / "again" / "model" / "model.safetensors")
-    assert all(torch.equal(resumed[name], value) for name, value in exported.items())
 
 
 def test_it_follows_float32_training_and_starts_from_its_weights(latents, tmp_path, tiny_preset):

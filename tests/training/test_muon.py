@@ -1,14 +1,11 @@
 """Muon: which parameters are its, that its steps are torch's for matrices, and that a stage trains and resumes."""
 
-import json
-import shutil
 from types import SimpleNamespace
 
 import pytest
 import torch
 from accelerate.utils import DistributedType
-from flow_runs import config, write_latents
-from safetensors.torch import load_file
+from flow_runs import check_exact_resume, config, write_latents
 from torch import nn
 
 from unison_core.config import load_preset
@@ -16,7 +13,7 @@ from unison_core.errors import UsageError
 from unison_core.model.unison import Unison
 from unison_core.training import flow_run
 from unison_core.training.flow_run import FlowRun
-from unison_core.training.flow_training import OptimizerConfig, train_flow
+from unison_core.training.flow_training import OptimizerConfig
 from unison_core.training.muon import SMALLEST, Muon, is_hidden_matrix, orthogonalised
 
 OPTIMIZER = {"kind": "muon", "lr": 1e-3, "warmup": 2, "schedule": "constant"}
@@ -25,10 +22,6 @@ OPTIMIZER = {"kind": "muon", "lr": 1e-3, "warmup": 2, "schedule": "constant"}
 @pytest.fixture
 def latents(tmp_path, tiny_preset):
     return write_latents(tmp_path / "latents", tiny_preset)
-
-
-def losses(run):
-    return [json.loads(line)["loss"] for line in (run / "log.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (2, 64, 16), (2, 16, 96)])
@@ -90,18 +83,7 @@ def test_vectors_and_convolutions_move_as_they_should():
 
 
 def test_a_stage_trains_and_resumes_exactly(latents, tmp_path, tiny_preset):
-    changes = {"optimizer": OPTIMIZER, "precision": "bf16_weights"}
-    run = tmp_path / "run"
-    train_flow(config(tmp_path, tiny_preset, **changes, steps=4, keep=5))
-    straight = losses(run)
-    exported = load_file(run / "model" / "model.safetensors")
-    (tmp_path / "again" / "checkpoints").mkdir(parents=True)
-    shutil.copytree(run / "checkpoints/step-00000002", tmp_path / "again/checkpoints/step-00000002")
-    shutil.copy(run / "log.jsonl", tmp_path / "again")
-    train_flow(config(tmp_path, tiny_preset, **changes, steps=4, out=str(tmp_path / "again")))
-    assert losses(tmp_path / "again") == straight
-    resumed = load_file(tmp_path / "again" / "model" / "model.safetensors")
-    assert all(torch.equal(resumed[name], value) for name, value in exported.items())
+    check_exact_resume(tmp_path, tiny_preset, optimizer=OPTIMIZER, precision="bf16_weights")
 
 
 def test_an_unknown_kind_and_sharded_weights_are_refused_in_one_line(latents, tmp_path, tiny_preset, monkeypatch):

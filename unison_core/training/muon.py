@@ -44,12 +44,10 @@ class Muon(torch.optim.AdamW):
         momentum: float = 0.95, fused: bool = False,
     ) -> None:  # fmt: skip
         self._momentum = momentum
-        hidden = {name for name, p in parameters.items() if is_hidden_matrix(name, p)}
+        hidden = [p for name, p in parameters.items() if is_hidden_matrix(name, p)]
+        rest = [p for name, p in parameters.items() if not is_hidden_matrix(name, p)]
         groups: list[dict[str, Any]] = [
-            {"params": [p for name, p in parameters.items() if name in hidden], "weight_decay": weight_decay,
-             "hidden": True},
-            *({**group, "hidden": False} for group in
-              decay_groups([p for name, p in parameters.items() if name not in hidden], weight_decay)),
+            {"params": hidden, "weight_decay": weight_decay, "hidden": True}, *decay_groups(rest, weight_decay)
         ]  # fmt: skip
         super().__init__([group for group in groups if group["params"]], lr=lr, betas=betas, fused=fused)
 
@@ -57,7 +55,7 @@ class Muon(torch.optim.AdamW):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Take a step; the matrices' gradients are used up by it."""
         for group in self.param_groups:
-            if group["hidden"]:
+            if group.get("hidden"):
                 self._step_matrices(group)
         return super().step(closure)
 
