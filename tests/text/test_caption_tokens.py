@@ -3,6 +3,7 @@
 import pytest
 
 from unison_core.config import load_preset
+from unison_core.corpus.sample import stage
 from unison_core.text.caption_tokens import PAD, CaptionTokenizer, tokenizer
 
 TOKENIZER = CaptionTokenizer()
@@ -20,20 +21,34 @@ def test_any_string_survives(text: str) -> None:
     assert len(tokens.ids) == 80
     assert tokens.dropped == 0
     if "<" not in text:
-        assert TOKENIZER.decode(tokens.ids) == text.lower()
+        assert TOKENIZER.decode(tokens.ids) == text.lower() + "."
 
 
 def test_words_of_the_corpus_are_single_tokens() -> None:
     tokens = TOKENIZER.encode(CAPTION, 48)
-    assert sum(i != PAD for i in tokens.ids) <= len(CAPTION.split()) + 1
+    assert sum(i != PAD for i in tokens.ids) <= len(CAPTION.split()) + 2
 
 
-def test_what_does_not_fit_is_counted() -> None:
+@pytest.mark.parametrize("end", [".", " .", "!", "?", ";", "...", "…", ". "])
+def test_however_a_caption_ends_it_ends_with_a_stop(end: str) -> None:
+    assert TOKENIZER.encode(CAPTION + end, 48) == TOKENIZER.encode(CAPTION, 48)
+    assert TOKENIZER.decode(TOKENIZER.encode(CAPTION + end, 48).ids) == CAPTION.lower() + "."
+
+
+def test_captions_of_the_corpus_are_read_as_they_are() -> None:
+    for seed in range(50):
+        text = stage(seed, "train", None).caption
+        ids = tokenizer().encode(text).ids
+        assert TOKENIZER.encode(text, 64).ids == (*ids, *[PAD] * (64 - len(ids)))
+
+
+def test_what_does_not_fit_is_counted_and_the_stop_stays() -> None:
     whole, cut = TOKENIZER.encode(CAPTION, 48), TOKENIZER.encode(CAPTION, 5)
-    assert cut.ids == whole.ids[:5]
+    assert cut.ids[:4] == whole.ids[:4]
+    assert TOKENIZER.decode(cut.ids).endswith(".")
     assert cut.dropped == sum(i != PAD for i in whole.ids) - 5
 
 
 def test_empty_is_all_pads_and_case_and_space_do_not_matter() -> None:
-    assert TOKENIZER.encode(" \n", 4).ids == (PAD,) * 4
+    assert TOKENIZER.encode(" \n", 4).ids == TOKENIZER.encode(" . ", 4).ids == (PAD,) * 4
     assert TOKENIZER.encode("a  RED\tdrum ", 9) == TOKENIZER.encode("a red drum", 9)

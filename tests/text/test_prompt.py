@@ -74,7 +74,7 @@ def test_withheld_rows_stack_under_given_ones() -> None:
 
 def test_long_captions_report_what_is_not_read() -> None:
     assert caption_overflow("a red drum", NANO) == 0
-    assert caption_overflow("drum " * (NANO.model.caption.length + 12), NANO) == 12
+    assert caption_overflow("drum " * (NANO.model.caption.length + 12), NANO) == 13  # and a stop
     assert caption_overflow("drum " * 600, load_preset("5b")) == 0
 
 
