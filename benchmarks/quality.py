@@ -3,6 +3,7 @@
     python benchmarks/quality.py --out runs/quality                      # generates and scores; continues if stopped
     python benchmarks/quality.py --out runs/quality --from FOLDER        # scores finished clips, in folders FOLDER/<id>
     python benchmarks/quality.py --out runs/quality --columns recordings # the reference alone
+    python benchmarks/quality.py --out runs/plain --captions plain       # captions in other words than training's
 
 Three columns: `recordings` (the corpus' truth through nothing: what the measures give at best), `codecs` (the truth
 through the model's codecs: the ceiling of any sampler) and `generated`. Seeds are fixed. `prompts.jsonl` in the output
@@ -39,6 +40,7 @@ from unison_core.types import AUDIO_STREAMS, Clip
 
 RECORDINGS, CODECS, GENERATED = "recordings", "codecs", "generated"
 COLUMNS = (RECORDINGS, CODECS, GENERATED)
+CORPUS, PLAIN = "corpus", "plain"
 
 
 def main() -> int:
@@ -48,7 +50,7 @@ def main() -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     preset = load_preset(args.preset)
     counts = {SPOKEN: args.clips, WORDLESS: args.quiet, SOUNDLESS: args.quiet}
-    prompts = list(held_out_prompts(counts, preset.timing.max_s))
+    prompts = list(held_out_prompts(counts, preset.timing.max_s, plain=args.captions == PLAIN))
     write_prompts(args.out / "prompts.jsonl", prompts)
     sources = {RECORDINGS: recordings, CODECS: through_codecs, GENERATED: generated}
     scores = {name: score_all(name, prompts, sources[name](prompts, args), args) for name in args.columns}
@@ -57,6 +59,7 @@ def main() -> int:
     judged = GENERATED if GENERATED in lines else args.columns[-1]
     about = {
         "date": datetime.now(UTC).date().isoformat(),
+        "captions": args.captions,
         "clips": {kind: sum(prompt.kind == kind for prompt in prompts) for kind in counts},
         "model": str(args.model),
         "machine": f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}",
@@ -84,6 +87,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quiet", type=int, default=10, help="prompts without speech, and as many without sound")
     parser.add_argument("--columns", type=names_of("column", COLUMNS), default=COLUMNS,
                         help=f"comma-separated, of {', '.join(COLUMNS)}")  # fmt: skip
+    parser.add_argument("--captions", choices=(CORPUS, PLAIN), default=CORPUS,
+                        help="the corpus' own captions, or such as people type")  # fmt: skip
     add_model_arguments(parser)
     return parser.parse_args()
 

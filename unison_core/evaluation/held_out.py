@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from unison_core.corpus.sample import sample_scene
 from unison_core.corpus.scene import Scene
 from unison_core.corpus.speech import Utterance
+from unison_core.evaluation.plain_captions import plain_caption
 from unison_core.text.prompt import fitting_duration_s
 
 SPOKEN, WORDLESS, SOUNDLESS = "spoken", "wordless", "soundless"
@@ -33,12 +36,17 @@ class HeldOut:
     duration_s: float
 
 
-def held_out_prompts(counts: dict[str, int], max_s: float) -> Iterator[HeldOut]:
-    """Prompts of the seeds 0, 1, ... until there are `counts` by kind, passing over what does not fit into `max_s`."""
+def held_out_prompts(counts: dict[str, int], max_s: float, *, plain: bool = False) -> Iterator[HeldOut]:
+    """Prompts of the seeds 0, 1, ... until there are `counts` by kind, passing over what does not fit into `max_s`.
+
+    `plain` captions are not the corpus' own (`plain_captions.py`).
+    """
     wanted = dict(counts)
     seed = 0
     while any(wanted.values()):
         scene, utterance = sample_scene(seed, "held_out")
+        if plain:
+            scene = replace(scene, caption=plain_caption(scene, np.random.default_rng(seed)))
         kind = kind_of(scene)
         needed_s = fitting_duration_s(scene.transcript) if scene.transcript else 0.0
         duration_s = max(scene.frames, math.ceil(needed_s * scene.fps - 1e-6)) / scene.fps
