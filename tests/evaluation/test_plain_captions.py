@@ -1,5 +1,6 @@
 """Plain captions say what the scene's own captions say, in other words and without a stop."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from unison_core.corpus.sample import stage
 from unison_core.corpus.scene import ACTIONS, AMBIENCES
 from unison_core.evaluation import plain_captions
 from unison_core.evaluation.asked_colours import asked_colours
+from unison_core.evaluation.held_out import SOUNDLESS, held_out_prompts
 from unison_core.evaluation.plain_captions import plain_caption
 from unison_core.text.prompt import caption_overflow
 
@@ -52,3 +54,11 @@ def test_they_name_the_voice(voice, words):
     for seed in range(12):
         spoken = replace(SCENES[seed], voice=voice)
         assert words in plain_caption(spoken, np.random.default_rng(seed))
+
+
+@pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")
+def test_the_benchmarks_scenes_are_the_same_under_other_names():
+    corpus, plain = (list(held_out_prompts({SOUNDLESS: 2}, 4.0, plain=plain)) for plain in (False, True))
+    assert [replace(p.scene, caption="") for p in plain] == [replace(p.scene, caption="") for p in corpus]
+    assert [p.id for p in plain] == [f"{p.id}-plain" for p in corpus]
+    assert not {p.scene.caption for p in plain} & {p.scene.caption for p in corpus}

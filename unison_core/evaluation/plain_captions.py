@@ -24,7 +24,6 @@ AMBIENCES = {
     "birds": ("while birds sing", "birds"),
 }  # fmt: skip
 """Where it is heard, and its bare name."""
-
 VOICES = {"rms": " in a deep voice", "awb": " with a Scottish accent", "kal16": " in a robotic voice"}
 """How men talk; women have one voice."""
 
