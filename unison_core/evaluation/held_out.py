@@ -53,9 +53,7 @@ def held_out_prompts(counts: dict[str, int], max_s: float, *, plain: bool = Fals
         if kind is not None and wanted.get(kind) and duration_s <= max_s:
             wanted[kind] -= 1
             name = f"{seed:04d}-{kind}-plain" if plain else f"{seed:04d}-{kind}"
-            yield HeldOut(
-                id=name, kind=kind, seed=seed, scene=scene, utterance=utterance, duration_s=duration_s
-            )
+            yield HeldOut(id=name, kind=kind, seed=seed, scene=scene, utterance=utterance, duration_s=duration_s)
         seed += 1
 
 
