@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from unison_core.corpus.captions import P_CLOTHES_OPEN, _base, caption
-from unison_core.corpus.sample import STYLES, stage
+from unison_core.corpus.captions import base, caption
+from unison_core.corpus.sample import P_CLOTHES_OPEN, STYLES, stage
 from unison_core.corpus.scene import ACTIONS, AMBIENCES, CLOTHES, GARMENTS, Scene
 from unison_core.corpus.speech import RATE_HZ, Utterance
 
@@ -99,7 +99,7 @@ def test_training_leaves_clothes_open_in_a_fifth_of_its_captions():
 
 def test_commas_around_what_a_person_looks_like_come_in_pairs():
     """A verb may follow at once."""
-    lists = {name: entries for name, entries in _base().lists.items() if name.startswith(("look_", "person_"))}
+    lists = {name: entries for name, entries in base().lists.items() if name.startswith(("look_", "person_"))}
     assert len(lists) == 9
     assert not [entry for entries in lists.values() for entry in entries if entry.count(",") % 2]
 
@@ -116,7 +116,7 @@ def test_sentences_are_tidy(clothes):
 def test_phrasings_are_many():
     rng = np.random.default_rng(3)
     skeletons = sum(
-        len(_base().lists[k]) for k in _base().lists if re.fullmatch("(speech|action|ambience|_)+|nothing", k)
+        len(base().lists[k]) for k in base().lists if re.fullmatch("(speech|action|ambience|_)+|nothing", k)
     )
     assert skeletons >= 60
     s = scene(rng, "slt", "drum", "rain")

@@ -2,7 +2,7 @@
 
 Always named: glasses that are worn, the action with its thing, the ambience, whether the person speaks and with which
 of the four voices. Often: background (85%), hair (85%), framing (35%), skin (35%); the garment and its colour always,
-but for a fifth of the captions of training, so that a short caption is nothing new.
+unless they are to be left open.
 """
 
 import re
@@ -15,13 +15,16 @@ from unison_core.corpus.grammar import Grammar, finish
 from unison_core.corpus.scene import Look, Scene
 
 P_BACKGROUND, P_HAIR, P_FRAMING, P_SKIN, P_VOICE_IN_NOUN = 0.85, 0.85, 0.35, 0.35, 0.5
-P_CLOTHES_OPEN = 0.2
-"""How often training's captions say nothing of clothes."""
 
 
 def caption(scene: Scene, rng: np.random.Generator, *, clothes: bool = True) -> str:
     """Describe `scene` (its own `caption` is not read), 3 to 45 words, with or without its clothes."""
-    grammar = _bind(scene, rng, clothes)
+    lists = bind(base().lists, scene, rng)
+    hair = hair_kind(scene.look, named=rng.uniform() < P_HAIR)
+    glasses = "_glasses" if scene.look.glasses else ""
+    person = lists[f"person_{hair}" if clothes else f"look_{hair}{glasses}"]
+    lists["person"] = tuple(f"a {noun}" for noun in person)
+    grammar = Grammar(lists=lists)
     present = [scene.voice and "speech", scene.action and "action", scene.ambience and "ambience"]
     kind = "_".join(name for name in present if name) or "nothing"
     text = grammar.fill(f"{{{kind}}}", rng)
@@ -33,7 +36,8 @@ def caption(scene: Scene, rng: np.random.Generator, *, clothes: bool = True) -> 
 
 
 @cache
-def _base() -> Grammar:
+def base() -> Grammar:
+    """Skeletons and synonyms, nothing bound."""
     return Grammar.read(Path(__file__).parent / "captions.txt", free=FREE)
 
 
@@ -44,9 +48,11 @@ FREE = (
 """Slots that come from the scene."""
 
 
-def _bind(scene: Scene, rng: np.random.Generator, clothes: bool) -> Grammar:
-    """The grammar with the slots of `FREE` bound to what the scene shows."""
-    base, look = _base().lists, scene.look
+def bind(
+    base: dict[str, tuple[str, ...]], scene: Scene, rng: np.random.Generator, *, p_skin: float = P_SKIN
+) -> dict[str, tuple[str, ...]]:
+    """The lists `base` and the slots of `FREE`, but for `person`, bound to what the scene shows."""
+    look = scene.look
     lists = dict(base)
     lists["rest"] = ("<rest>",)
     for slot in ("acts", "acting", "happens", "strokes"):
@@ -61,7 +67,7 @@ def _bind(scene: Scene, rng: np.random.Generator, clothes: bool) -> Grammar:
             manner = base[f"voice_manner_{scene.voice}"]
             for slot in ("talks", "talking"):
                 lists[slot] = tuple(f"{verb} {_pick(manner, rng)}" for verb in base[slot])
-    if rng.uniform() < P_SKIN:
+    if rng.uniform() < p_skin:
         adjectives.append(_pick(base[f"skin_{look.skin}"], rng))
     lists["adjectives"] = (" ".join(sorted(adjectives, key=lambda word: word == "Scottish")),)
     lists["human"] = base["woman" if look.woman else "man"]
@@ -72,17 +78,20 @@ def _bind(scene: Scene, rng: np.random.Generator, clothes: bool) -> Grammar:
     lists["bg"] = base["background"] if rng.uniform() < P_BACKGROUND else ("",)
     if look.glasses:
         lists["clothes"] = base["clothes_glasses"]
-    lists["person"] = tuple(f"a {person}" for person in _people(base, look, rng, clothes))
     lists["hair"] = base.get(f"hair_{look.hair_style}", ())
-    return Grammar(lists=lists)
+    return lists
 
 
-def _people(base: dict[str, tuple[str, ...]], look: Look, rng: np.random.Generator, clothes: bool) -> tuple[str, ...]:
-    hair = rng.uniform() < P_HAIR
-    kind = "plain" if not hair else "bald" if look.hair_style == "bald" else "hair"
-    if clothes:
-        return base[f"person_{kind}"]
-    return base[f"look_{kind}_glasses" if look.glasses else f"look_{kind}"]
+def hair_kind(look: Look, *, named: bool) -> str:
+    """Which lists describe the person: `hair`, `bald`, or `plain` where nothing is said of it."""
+    return "plain" if not named else "bald" if look.hair_style == "bald" else "hair"
+
+
+def tidy(text: str) -> str:
+    """Spaces and commas as they should be after slots that are empty."""
+    text = re.sub(r"\s+([,.;:])", r"\1", " ".join(text.split()))
+    text = re.sub(r",(?:\s*,)+", ",", text)
+    return re.sub(r",\s*([.;:])", r"\1", text).strip(" ,")
 
 
 def _pick(entries: tuple[str, ...], rng: np.random.Generator) -> str:
@@ -90,9 +99,5 @@ def _pick(entries: tuple[str, ...], rng: np.random.Generator) -> str:
 
 
 def _sentence(text: str) -> str:
-    """Tidy spaces and commas, capital letters at sentence starts, a final stop."""
-    text = re.sub(r"\s+([,.;:])", r"\1", " ".join(text.split()))
-    text = re.sub(r",(?:\s*,)+", ",", text)
-    text = re.sub(r",\s*([.;:])", r"\1", text).strip(" ,")
-    text = re.sub(r"([.:] )([a-z])", lambda m: m[1] + (m[2].upper() if m[1][0] == "." else m[2]), text)
-    return finish(text)
+    """Tidy, with capital letters at sentence starts and a final stop."""
+    return finish(re.sub(r"([.:] )([a-z])", lambda m: m[1] + (m[2].upper() if m[1][0] == "." else m[2]), tidy(text)))

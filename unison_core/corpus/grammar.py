@@ -72,7 +72,12 @@ class Grammar:
         return np.cumsum(weights) / weights.sum()
 
 
+def articles(text: str) -> str:
+    """`an` for `a` before a vowel, single spaces."""
+    return _BEFORE_VOWEL.sub(r"\1n ", " ".join(text.split()))
+
+
 def finish(text: str) -> str:
     """Capital letter, final stop, `a` or `an`."""
-    text = _BEFORE_VOWEL.sub(r"\1n ", " ".join(text.split()))
+    text = articles(text)
     return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")

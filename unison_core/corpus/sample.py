@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from unison_core.corpus.captions import P_CLOTHES_OPEN, caption
+from unison_core.corpus.captions import caption
 from unison_core.corpus.combinations import draw_colours, draw_sounds
 from unison_core.corpus.events import draw_events
 from unison_core.corpus.foley import sound_effects
 from unison_core.corpus.scene import ACTIONS, AMBIENCES, FRAMINGS, GARMENTS, SKINS, Look, Phone, Scene
 from unison_core.corpus.sentences import SPLITS, load_sentences
 from unison_core.corpus.speech import RATE_HZ, Utterance, speak
+from unison_core.corpus.wordings import wording
 from unison_core.errors import UsageError
 from unison_core.types import SFX, SPEECH, Clip
 
@@ -23,6 +24,9 @@ FPS = 25.0
 FRAMES = (41, 53, 65, 77, 89, 101)
 """Lengths of clips: few, so that batches of one length fill quickly."""
 P_SPEECH, P_ACTION, P_AMBIENCE = 0.85, 0.75, 0.45
+P_CLOTHES_OPEN, P_WORDING = 0.2, 0.5
+"""How often training's captions say nothing of clothes, so that a short caption is nothing new; how often of the others
+they are worded as people type."""
 VOICE_SHARES = {"slt": 0.37, "rms": 0.27, "awb": 0.18, "kal16": 0.18}
 LEAD_S, TAIL_S = (0.1, 0.5), (0.2, 0.7)
 """Ranges of the time before and after speech; what rounds a clip up to the next length is silent too."""
@@ -83,8 +87,7 @@ def stage(seed: int, split: str, utterance: Utterance | None) -> Scene:
         ambience=str(ambience) if has_ambience else None,
         caption="",
     )
-    clothes = held_out or rng.uniform() >= P_CLOTHES_OPEN
-    return replace(scene, caption=caption(scene, rng, clothes=clothes))
+    return replace(scene, caption=_described(scene, rng, held_out))
 
 
 def sample_scenes(
@@ -124,6 +127,15 @@ def speech_track(scene: Scene, utterance: Utterance | None) -> np.ndarray:
         start = round(scene.span_s[0] * RATE_HZ)
         track[start : start + len(utterance.wave)] = utterance.wave[: len(track) - start]
     return track
+
+
+def _described(scene: Scene, rng: np.random.Generator, held_out: bool) -> str:
+    """What is held out is asked for by full captions; training hears of less, and in other words too."""
+    if held_out:
+        return caption(scene, rng)
+    if rng.uniform() < P_CLOTHES_OPEN:
+        return caption(scene, rng, clothes=False)
+    return wording(scene, rng) if rng.uniform() < P_WORDING else caption(scene, rng)
 
 
 def _fit(rng: np.random.Generator, utterance: Utterance | None) -> tuple[int, float]:

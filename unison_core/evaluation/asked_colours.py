@@ -1,18 +1,13 @@
 """Which colours a caption names, of a scene's clothes, background and hair."""
 
-from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
-
-from unison_core.corpus import captions
-from unison_core.corpus.grammar import Grammar
+from unison_core.corpus.captions import base
 from unison_core.corpus.scene import Scene
 
 
 def asked_colours(scene: Scene) -> dict[str, str]:
     """Colours by part of the look, of those parts whose colour the caption names."""
     look, caption = scene.look, scene.caption.lower()
-    lists = _synonyms()
+    lists = base().lists
     asked = {"clothes": look.clothes}
     walls = [f"{shade} {place}" for shade in lists.get(f"shade_{look.background}", (look.background,))
              for place in ("wall", "background", "backdrop", "room")]  # fmt: skip
@@ -22,9 +17,3 @@ def asked_colours(scene: Scene) -> dict[str, str]:
     if look.hair_style != "bald" and any(tint in caption for tint in tints):
         asked["hair"] = look.hair
     return asked
-
-
-@cache
-def _synonyms() -> Mapping[str, tuple[str, ...]]:
-    """Words of the caption grammar by section."""
-    return Grammar.read(Path(captions.__file__).with_name("captions.txt"), free=captions.FREE).lists
