@@ -14,7 +14,7 @@ GPUS=${GPUS:-$(nvidia-smi -L | wc -l)}
 SIDE_GPU=${SIDE_GPU:-0} # of the separator, and of what finishes the codecs beside stage 2
 WORKERS=${WORKERS:-$(env -u OMP_NUM_THREADS nproc)} # nproc alone takes OMP_NUM_THREADS for the number of cores
 CLIPS=${CLIPS:-48000}
-AUDIO_CLIPS=${AUDIO_CLIPS:-24000} # of stage 1, which has no pictures
+AUDIO_CLIPS=${AUDIO_CLIPS:-40000} # of stage 1, which has no pictures
 BATCH=${BATCH:-64}                # of stage 2, a GPU of 80 GB, which encodes beside it; 96 of 141 GB
 SHARES=${SHARES:-$((WORKERS / 16 + 1))} # processes that encode, each with its own that draw and speak
 JOINT_MINUTES=${JOINT_MINUTES:-15}
@@ -88,7 +88,7 @@ if [[ ! -e $runs/joint.done ]]; then
       --count "$AUDIO_CLIPS" --seed 40000000 --workers $((WORKERS / 4 + 1)) --batch 64
   fi
   part audio $last unison train $configs/nano-audio.yaml --set data.shards=$runs/audio-latents \
-    --set minutes="${AUDIO_MINUTES:-3}"
+    --set minutes="${AUDIO_MINUTES:-4.2}"
   await video-vae audio
   # Stage 2 starts with the first clips. Its first leg has less noise on the picture than nano-joint.yaml, for everything
   # in it is new.
