@@ -35,9 +35,9 @@ def test_however_a_caption_ends_it_ends_with_a_stop(end: str) -> None:
     assert TOKENIZER.decode(TOKENIZER.encode(CAPTION + end, 48).ids) == CAPTION.lower() + "."
 
 
-def test_captions_of_the_corpus_are_read_as_they_are() -> None:
+def test_captions_of_the_corpus_grammar_are_read_as_they_are() -> None:
     for seed in range(50):
-        text = stage(seed, "train", None).caption
+        text = stage(seed, "held_out", None).caption
         ids = tokenizer().encode(text).ids
         assert TOKENIZER.encode(text, 64).ids == (*ids, *[PAD] * (64 - len(ids)))
 

@@ -1,6 +1,8 @@
 """Trains the caption vocabulary on captions of the procedural corpus and, for words outside it, on everyday sentences.
 
 python -m unison_core.text.train_caption_tokens [--captions 40000] [--out caption_bpe.json]
+
+The bundled vocabulary is older than the corpus' wordings: another one is another language to the bundled weights.
 """
 
 import argparse
