@@ -40,13 +40,12 @@ def test_starts_at_the_level_of_the_mel() -> None:
     assert (again - given).abs().mean() < 0.1
 
 
-def test_output_is_bounded() -> None:
+def test_output_is_finite_whatever_it_is_told() -> None:
     vocos = small()
     with torch.no_grad():
         vocos.out.bias.fill_(50.0)
     wave = vocos(torch.zeros(1, MEL.mels, 4))
     assert wave.isfinite().all()
-    assert wave.abs().max() <= 1
 
 
 def test_buffers_are_there_on_the_meta_device() -> None:

@@ -75,7 +75,7 @@ class Vocos(nn.Module):
         start = (level.float().transpose(1, 2) @ self.spread).clamp(min=self.mel.clip).log()
         magnitude = (start + added).clamp(max=LARGEST_LOG).exp() * self.reached
         spectrum = torch.polar(magnitude, phase)  # (B, L, n_fft // 2 + 1)
-        return self._inverse(spectrum).clamp(-1, 1)
+        return self._inverse(spectrum)
 
     def _inverse(self, spectrum: Tensor) -> Tensor:
         """Overlap-add of windowed frames without the (n_fft - hop) / 2 samples that `LogMel` adds at both ends."""

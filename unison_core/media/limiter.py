@@ -45,3 +45,9 @@ def give_way(
     gain = np.minimum(uniform_filter1d(minimum_filter1d(allowed, window), window), allowed)
     lowered = {stream: samples if stream in kept else samples * gain for stream, samples in stems.items()}
     return lowered, -20 * math.log10(max(float(gain.min()), 1e-3))
+
+
+def limited(wave: np.ndarray, rate_hz: int) -> np.ndarray:
+    """A float32 `(samples,)` that is lowered around what would pass full scale, and nowhere else."""
+    alone = np.zeros(len(wave))
+    return give_way({"": wave.astype(np.float64)}, alone, (), rate_hz)[0][""].astype(np.float32)
