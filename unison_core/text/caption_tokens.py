@@ -1,7 +1,7 @@
 """Caption to token ids for the bundled caption encoder: byte-level BPE, which accepts any string.
 
 Every caption ends with a stop, whether its writer set one or not: all captions of the corpus' grammar do, and the
-encoder that learned from them gathers what it has read there. Without it clothes had another colour in one clip of five.
+encoder that learned from them gathers what it has read there. Without it clothes changed colour in a clip of five.
 
 Retrain the vocabulary with `python -m unison_core.text.train_caption_tokens`.
 """
