@@ -25,8 +25,7 @@ def caption(scene: Scene, rng: np.random.Generator, *, clothes: bool = True) -> 
     person = lists[f"person_{hair}" if clothes else f"look_{hair}{glasses}"]
     lists["person"] = tuple(f"a {noun}" for noun in person)
     grammar = Grammar(lists=lists)
-    present = [scene.voice and "speech", scene.action and "action", scene.ambience and "ambience"]
-    kind = "_".join(name for name in present if name) or "nothing"
+    kind = present(speech=scene.voice, action=scene.action, ambience=scene.ambience)
     text = grammar.fill(f"{{{kind}}}", rng)
     if rng.uniform() < P_FRAMING:
         frame = grammar.fill(f"{{frame_{scene.look.framing}}}", rng)
@@ -80,6 +79,11 @@ def bind(
         lists["clothes"] = base["clothes_glasses"]
     lists["hair"] = base.get(f"hair_{look.hair_style}", ())
     return lists
+
+
+def present(**parts: str | None) -> str:
+    """The names of what is there, joined as sections of the grammar are named: `speech_action`, `nothing`."""
+    return "_".join(name for name, part in parts.items() if part) or "nothing"
 
 
 def hair_kind(look: Look, *, named: bool) -> str:

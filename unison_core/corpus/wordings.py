@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unison_core.corpus.captions import FREE, base, bind, hair_kind, tidy
+from unison_core.corpus.captions import FREE, base, bind, hair_kind, present, tidy
 from unison_core.corpus.grammar import Grammar, articles
 from unison_core.corpus.scene import Scene
 
@@ -40,7 +40,7 @@ def _lists() -> dict[str, tuple[str, ...]]:
 def _bind(scene: Scene, rng: np.random.Generator) -> Grammar:
     lists, look = bind(_lists(), scene, rng, p_skin=P_SKIN), scene.look
     hair = hair_kind(look, named=rng.uniform() < P_HAIR)
-    doing = "_".join(name for name, there in (("speech", scene.voice), ("action", scene.action)) if there) or "nothing"
+    doing = present(speech=scene.voice, action=scene.action)
     lists["does"], lists["doing"] = lists[f"does_{doing}"], lists[f"doing_{doing}"]
     lists["place"] = lists[f"{scene.ambience}_place"] if scene.ambience else ("",)
     lists["someone"], lists["looks"] = lists[f"someone_{hair}"], lists[f"looks_{hair}"]
