@@ -7,7 +7,14 @@ from local_hub import COMMITS, Hub, serving
 
 from unison_core.errors import UnisonError, UsageError
 from unison_core.weights.checksums import verify, verify_downloads
-from unison_core.weights.resolve import PRESET_FILE, missing_downloads, resolve, resolve_preset, resolve_public
+from unison_core.weights.resolve import (
+    PRESET_FILE,
+    folder_named,
+    missing_downloads,
+    resolve,
+    resolve_preset,
+    resolve_public,
+)
 
 
 @pytest.fixture
@@ -37,6 +44,22 @@ def test_a_model_and_its_revisions_are_downloaded_once(hub: Hub) -> None:
     assert resolve("someone/model").path == found.path
     assert len([1 for method, path, _ in hub.requests if method == "GET" and "/resolve/" in path]) == count
     assert resolve("someone/model", offline=True).path == found.path
+
+
+def test_training_starts_from_a_hub_model_and_from_folders_as_they_are(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert folder_named("someone/model@v1") == resolve("someone/model@v1").path
+    assert folder_named("unison-nano").name == "unison-nano"
+    count = len(hub.requests)
+    (tmp_path / "someone" / "model").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert folder_named("someone/model") == Path("someone/model")  # what lies here is meant
+    assert folder_named("runs/nano/joint/model") == Path("runs/nano/joint/model")
+    assert folder_named("./nothing") == Path("./nothing")
+    assert len(hub.requests) == count
+    with pytest.raises(UsageError, match="'someone/else': it is no folder, and the Hub has no such"):
+        folder_named("someone/else")
 
 
 def test_a_cut_download_goes_on_where_it_stopped(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

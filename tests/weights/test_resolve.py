@@ -57,4 +57,4 @@ def test_configurations_name_bundled_folders_or_paths(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert (folder_named("unison-nano") / PRESET_FILE).is_file()
     assert (folder_named("separator-nano") / "separator.yaml").is_file()
-    assert all(folder_named(name) == Path(name) for name in ("runs/model", "model", ".."))
+    assert all(folder_named(name) == Path(name) for name in ("runs/nano/model", "./runs/model", "model", ".."))

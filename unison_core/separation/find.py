@@ -8,7 +8,7 @@ from unison_core.config import from_mapping, read_yaml
 from unison_core.errors import UsageError
 from unison_core.separation.config import SeparatorConfig, load_separator_preset
 from unison_core.weights.checksums import sha256
-from unison_core.weights.resolve import BUNDLED, HUB_ID, bundled_folder, download
+from unison_core.weights.resolve import BUNDLED, bundled_folder, download, hub_id
 
 if TYPE_CHECKING:
     from bs_roformer.mel_band_roformer import MelBandRoformer
@@ -67,9 +67,8 @@ def find_separator(name: str, *, offline: bool = False) -> SeparatorFiles:
         return SeparatorFiles(name, _config_beside(path), path)
     if name and path.is_dir():
         return _in_folder(name, path)
-    match = HUB_ID.match(name)
-    if match and not path.is_absolute() and not name.startswith("."):
-        return _in_folder(name, download(match["repo"], match["revision"], PATTERNS, offline=offline)[0])
+    if hub := hub_id(name):
+        return _in_folder(name, download(*hub, PATTERNS, offline=offline)[0])
     known = bundled_separators()
     there_are = f"bundled: {', '.join(known)}" if known else "none is bundled: train one, or pass a Hub id"
     raise UsageError(f"unknown separator {name!r}: it is no folder, no checkpoint file and no Hub id ({there_are})")

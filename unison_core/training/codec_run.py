@@ -80,7 +80,7 @@ class CodecTrainingConfig:
     resume: bool = True
     """Continue from `out`/checkpoint.pt where there is one."""
     init_from: str | None = None
-    """Model folder, or a bundled model's name, whose weights training starts from."""
+    """Model folder, bundled model or `owner/name[@revision]` on the Hub whose weights training starts from."""
 
     def __post_init__(self) -> None:
         if self.precision not in self.PRECISIONS:

@@ -103,11 +103,11 @@ class FlowTrainingConfig:
     out: str
     """Folder of checkpoints, log and exported weights."""
     init_from: str | None = None
-    """Model folder, or a bundled model's name, to start from; parts that it lacks are initialised."""
+    """Model folder, bundled model or `owner/name[@revision]` on the Hub; parts that it lacks are initialised."""
     init_without: tuple[str, ...] = ()
     """Top-level modules that start anew whatever `init_from` holds, for example `nodes`."""
     codecs: str | None = None
-    """Folder of codec weights that the exported model folder gets."""
+    """Folder, bundled model or Hub id whose codecs the exported model folder gets."""
     data: DataConfig
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

@@ -27,7 +27,7 @@ def check_files(config: "FlowTrainingConfig") -> None:
     """
     for name, folder in (("init_from", config.init_from), ("codecs", config.codecs)):
         if folder and not folder_named(folder).is_dir():
-            raise UsageError(f"{name}={folder!r} is neither a folder nor a bundled model")
+            raise UsageError(f"{name}={folder!r} is no folder, no Hub id (owner/name) and no bundled model")
     if config.samples and not Path(config.samples.prompts).is_file():
         raise UsageError(f"samples.prompts={config.samples.prompts!r} is not a file")
     if config.samples and not (config.codecs or config.lora):

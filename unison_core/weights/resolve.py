@@ -91,9 +91,8 @@ def resolve(name: str, *, offline: bool = False) -> ModelFolder:
     path = Path(name).expanduser()
     if name and path.is_dir():
         return _checked(ModelFolder(name, path.resolve()))
-    match = HUB_ID.match(name)
-    if match and not path.is_absolute() and not name.startswith("."):
-        folder, revision = download(match["repo"], match["revision"], PATTERNS, offline=offline)
+    if hub := hub_id(name):
+        folder, revision = download(*hub, PATTERNS, offline=offline)
         return _checked(ModelFolder(name, folder, revision))
     if name in preset_names():
         raise UsageError(
@@ -120,8 +119,20 @@ def bundled_folder(name: str) -> Path | None:
 
 
 def folder_named(name: str) -> Path:
-    """Folder of what came with the package under this name; otherwise the path itself."""
-    return bundled_folder(name) or Path(name).expanduser()
+    """Folder of weights of any kind, models, codecs or separators: a bundled name, a path, or `owner/name[@revision]`.
+
+    A path that is no folder is returned as it is, for the caller to complain of. Raises as `resolve` does where a Hub
+    repository is unknown or cannot be downloaded.
+    """
+    path = bundled_folder(name) or Path(name).expanduser()
+    hub = None if path.exists() else hub_id(name)
+    return download(*hub, PATTERNS, offline=False)[0] if hub else path
+
+
+def hub_id(name: str) -> tuple[str, str | None] | None:
+    """Repository and revision of what is written like `owner/name[@revision]`; None of anything else."""
+    match = HUB_ID.match(name)
+    return (match["repo"], match["revision"]) if match and not name.startswith((".", "/")) else None
 
 
 def bundled_names() -> list[str]:
@@ -131,10 +142,10 @@ def bundled_names() -> list[str]:
 
 def resolve_preset(name: str, *, offline: bool = False) -> ModelFolder:
     """The same with the preset and the record of sources alone: of a Hub model, no weights are downloaded."""
-    match = HUB_ID.match(name)
-    if Path(name).expanduser().is_dir() or match is None or (BUNDLED / name).is_dir():
+    hub = hub_id(name)
+    if Path(name).expanduser().is_dir() or hub is None or (BUNDLED / name).is_dir():
         return resolve(name, offline=offline)
-    folder, revision = download(match["repo"], match["revision"], (PRESET_FILE, "sources.json"), offline=offline)
+    folder, revision = download(*hub, (PRESET_FILE, "sources.json"), offline=offline)
     if not (folder / PRESET_FILE).is_file():
         raise UsageError(f"model {name!r} is no model folder: it holds no {PRESET_FILE}")
     return ModelFolder(name, folder, revision)
@@ -145,13 +156,12 @@ def missing_downloads(name: str, revision: str | None, patterns: Sequence[str] =
     from huggingface_hub import HfApi, try_to_load_from_cache
     from huggingface_hub.utils import filter_repo_objects
 
-    match = HUB_ID.match(name)
-    if Path(name).expanduser().is_dir() or match is None:
+    hub = hub_id(name)
+    if Path(name).expanduser().is_dir() or hub is None:
         return {}
+    repo = hub[0]
     try:
-        info = HfApi(endpoint=os.environ.get("HF_ENDPOINT")).model_info(
-            match["repo"], revision=revision, files_metadata=True
-        )
+        info = HfApi(endpoint=os.environ.get("HF_ENDPOINT")).model_info(repo, revision=revision, files_metadata=True)
     except OSError as error:
         raise UnisonError(
             f"model {name!r}: the Hub cannot be asked for its files ({one_line(error)}): --offline does without"
@@ -160,7 +170,7 @@ def missing_downloads(name: str, revision: str | None, patterns: Sequence[str] =
     return {
         file: sizes[file]
         for file in filter_repo_objects(sizes, allow_patterns=list(patterns))
-        if not isinstance(try_to_load_from_cache(match["repo"], file, revision=info.sha), str)
+        if not isinstance(try_to_load_from_cache(repo, file, revision=info.sha), str)
     }
 
 
@@ -177,10 +187,10 @@ def resolve_public(name: str, patterns: Sequence[str], *, offline: bool = False)
     path = Path(name).expanduser()
     if path.is_dir():
         return path.resolve(), None
-    match = HUB_ID.match(name)
-    if match is None or path.is_absolute() or name.startswith("."):
+    hub = hub_id(name)
+    if hub is None:
         raise UsageError(f"{name!r} is no folder and no Hub id (owner/name)")
-    return download(match["repo"], match["revision"], patterns, offline=offline)
+    return download(*hub, patterns, offline=offline)
 
 
 def _checked(folder: ModelFolder) -> ModelFolder:
@@ -219,8 +229,8 @@ def download(repo: str, revision: str | None, patterns: Sequence[str], *, offlin
     except RevisionNotFoundError as error:
         raise UsageError(f"model {repo!r} has no revision {revision!r}") from error
     except LocalEntryNotFoundError as error:
-        why = "it was never downloaded, and --offline forbids it" if offline else "the Hub cannot be reached"
-        raise UnisonError(f"model {repo!r}: {why}") from error
+        why = "--offline forbids a download" if offline else "the Hub cannot be reached"
+        raise UnisonError(f"model {repo!r} is no folder and was never downloaded, and {why}") from error
     except (HfHubHTTPError, OSError) as error:
         answer = getattr(error, "response", None)
         if answer is not None and answer.status_code in (401, 403):
