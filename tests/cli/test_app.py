@@ -81,7 +81,9 @@ def test_doctor_names_a_mismatch():
 
     assert torch_mismatch("2.12.1+cu130", "2.11.0") is None
     assert torch_mismatch("2.11.0", "2.11.0") is None
+    assert torch_mismatch("2.12.1", "2.11.0+cu130") is None
     assert "does not fit" in torch_mismatch("2.14.0", "2.11.0")
+    assert "torchaudio==2.11.0" in torch_mismatch("2.12.1", "2.11.1")
     assert "CPU-only" in torch_mismatch("2.12.0+cpu", "2.11.0")
 
 

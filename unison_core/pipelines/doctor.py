@@ -53,13 +53,15 @@ def examine() -> list[Finding]:
 def torch_mismatch(torch: str, torchaudio: str) -> str | None:
     """Why these versions of torch and torchaudio do not work together; None where they do.
 
-    torchaudio 2.11, its last release, imports with torch 2.11 to 2.13 and not with a CPU-only build.
+    torchaudio 2.11.0 imports with torch 2.11 to 2.13 and not with a CPU-only build; 2.11.1 does not with torch 2.12.1.
     """
     if "+cpu" in torch:
         return f"torch {torch} is a CPU-only build, which torchaudio {torchaudio} cannot load: pip install 'torch<2.13'"
     match = re.match(r"(\d+)\.(\d+)", torch)
     if match and not (2, 11) <= (int(match[1]), int(match[2])) <= (2, 13):
         return f"torch {torch} does not fit torchaudio {torchaudio}: pip install 'torch>=2.11,<2.13'"
+    if torchaudio.split("+")[0] != "2.11.0":
+        return f"torchaudio {torchaudio} does not fit torch {torch}: pip install 'torchaudio==2.11.0'"
     return None
 
 
