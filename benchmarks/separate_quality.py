@@ -1,6 +1,7 @@
 """Prints how well a separator takes held-out sentences and held-out sounds apart.
 
     python benchmarks/separate_quality.py [--model separator-nano] [--sentences 24] [--words 44] [--json FILE]
+    python benchmarks/separate_quality.py --only-words --sets 4 5 6
 
 For every voice of the corpus, and for espeak-ng's where that program is installed: sentences that training never saw,
 each mixed at 0 dB with the sounds of a held-out scene, drawn by seed. Improvement of SI-SDR (zero-mean) of both stems;
@@ -16,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -46,8 +47,8 @@ RATIOS_DB = (-10, -5, 0, 5, 10, 15)
 LEAST = {SPEECH: 12.0, SFX: 9.0, "alone": 35.0}
 MOST_WER_POINTS = 10.0
 """What is asked for at 0 dB, in dB; and of word errors."""
-SETS = (0, 1, 2)
-"""Of sentences and of sounds."""
+SETS = (1, 2, 3)
+"""Of sentences and of sounds, that the verdict goes by; every other number is a set as well."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,15 @@ def main() -> int:
     precision = separator_precision(args.precision, device, files.config.dim, has_fast_bf16(device))
     separator = Separator(files.config, files.load(), device, precision)
     print(f"{args.model}: {args.sentences} sentences a voice, {device}, {separator.precision}\n")
+    heard = [voice for voice in VOICES if voice not in args.unheard]
+    if args.only_words:
+        words(separator, heard, args.words, args.sets)
+        return 0
     sounds = list(held_out_sounds(args.sentences))
     voices = [*VOICES, *([ESPEAK] if shutil.which(ESPEAK) else [])]
     said = {voice: list(held_out_speech(voice, args.sentences)) for voice in voices}
     result = {"model": args.model, "voices": by_voice(separator, said, sounds, args.unheard),
-              "words": words(separator, [v for v in VOICES if v not in args.unheard], args.words),
+              "words": words(separator, heard, args.words, args.sets),
               "sounds_alone_db": sounds_alone(separator, sounds),
               "ratios": by_ratio(separator, said, sounds, args.unheard),
               "varied": varied(separator, said, sounds, args.unheard)}  # fmt: skip
@@ -112,12 +117,12 @@ def by_voice(
     return rows
 
 
-def words(separator: Separator, voices: list[str], count: int) -> dict:
+def words(separator: Separator, voices: list[str], count: int, sets: Sequence[int]) -> dict:
     """Word errors of `count` sentences of each voice and set; the mean of the voices' points, with its 95% interval."""
     print("\n| set | words | WER clean | WER separated | points over, mean of the voices | reading |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     reader, rows = Recogniser(), []
-    for number in SETS:
+    for number in sets:
         sounds = list(held_out_sounds(count, number))
         for voice in voices:
             for sentence, sound in zip(held_out_speech(voice, count, number), sounds, strict=True):
@@ -127,7 +132,7 @@ def words(separator: Separator, voices: list[str], count: int) -> dict:
                 rows.append({"set": number, "voice": voice, "words": read["clean"].words,
                              "reading": reading(waves["separated"], speech, speech + sfx),
                              **{name: e.wer * e.words for name, e in read.items()}})  # fmt: skip
-        _print_words(str(number + 1), [row for row in rows if row["set"] == number])
+        _print_words(str(number), [row for row in rows if row["set"] == number])
     _print_words("all", rows)
     rng = np.random.default_rng(0)
     drawn = [_points([rows[i] for i in rng.integers(len(rows), size=len(rows))]) for _ in range(1000)]
@@ -228,17 +233,17 @@ def down(whole: np.ndarray, rest: np.ndarray) -> float:
     return float(20 * np.log10(np.linalg.norm(whole) / max(float(np.linalg.norm(rest)), 1e-9)))
 
 
-def held_out_speech(voice: str, count: int, number: int = 0) -> Iterator[Said]:
+def held_out_speech(voice: str, count: int, number: int = 1) -> Iterator[Said]:
     """Sentences kept from training, others for every voice, of one of the sets."""
-    rng = np.random.default_rng([7 + number, sum(map(ord, voice))])
+    rng = np.random.default_rng([6 + number, sum(map(ord, voice))])
     for _ in range(count):
         text = sample_sentence(rng, "held_out")
         yield Said(text, espeak(text) if voice == ESPEAK else speak(text, voice).wave)
 
 
-def held_out_sounds(count: int, number: int = 0) -> Iterator[np.ndarray]:
+def held_out_sounds(count: int, number: int = 1) -> Iterator[np.ndarray]:
     """Effects of held-out scenes that are long and loud enough to be mixed with any sentence, looped to 5 s."""
-    seed = 100_000 + 50_000 * number
+    seed = 50_000 + 50_000 * number
     while count:
         scene, _ = sample_scene(seed, "held_out")
         wave = sound_effects(scene)
@@ -280,6 +285,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", default=DEFAULT_SEPARATOR)
     parser.add_argument("--sentences", type=int, default=24)
     parser.add_argument("--words", type=int, default=44, help="sentences of each voice and set whose words are counted")
+    parser.add_argument("--sets", type=int, nargs="+", default=SETS, help="which sets of sentences and sounds they are")
+    parser.add_argument("--only-words", action="store_true", help="count words, and nothing else")
     parser.add_argument("--unheard", nargs="*", default=["awb", ESPEAK], help="voices that the model never heard")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="auto")
