@@ -48,7 +48,7 @@ LEAST = {SPEECH: 12.0, SFX: 9.0, "alone": 35.0}
 MOST_WER_POINTS = 10.0
 """What is asked for at 0 dB, in dB; and of word errors."""
 SETS = (1, 2, 3)
-"""Of sentences and of sounds, that the verdict goes by; every other number is a set as well."""
+"""Of sentences and of sounds, where no others are asked for; every number is a set."""
 
 
 @dataclass(frozen=True)
@@ -68,23 +68,29 @@ def main() -> int:
     precision = separator_precision(args.precision, device, files.config.dim, has_fast_bf16(device))
     separator = Separator(files.config, files.load(), device, precision)
     print(f"{args.model}: {args.sentences} sentences a voice, {device}, {separator.precision}\n")
-    heard = [voice for voice in VOICES if voice not in args.unheard]
-    if args.only_words:
-        words(separator, heard, args.words, args.sets)
-        return 0
+    result = {"model": args.model, **(only_words if args.only_words else everything)(separator, args)}
+    if args.json:
+        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return 0 if args.only_words or verdict(result) else 1
+
+
+def everything(separator: Separator, args: argparse.Namespace) -> dict:
+    """All tables, in the order in which they are printed."""
     sounds = list(held_out_sounds(args.sentences))
     voices = [*VOICES, *([ESPEAK] if shutil.which(ESPEAK) else [])]
     said = {voice: list(held_out_speech(voice, args.sentences)) for voice in voices}
-    result = {"model": args.model, "voices": by_voice(separator, said, sounds, args.unheard),
-              "words": words(separator, heard, args.words, args.sets),
+    result = {"voices": by_voice(separator, said, sounds, args.unheard), **only_words(separator, args),
               "sounds_alone_db": sounds_alone(separator, sounds),
               "ratios": by_ratio(separator, said, sounds, args.unheard),
               "varied": varied(separator, said, sounds, args.unheard)}  # fmt: skip
     if ESPEAK not in voices:
         print(f"{ESPEAK} is not installed: its voice was not measured")
-    if args.json:
-        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return 0 if verdict(result) else 1
+    return result
+
+
+def only_words(separator: Separator, args: argparse.Namespace) -> dict:
+    """The table of words, of the voices of training."""
+    return {"words": words(separator, [v for v in VOICES if v not in args.unheard], args.words, args.sets)}
 
 
 def by_voice(

@@ -38,7 +38,8 @@ def test_missing_and_empty_folders(root, tiny_preset):
     refused("at least 99 are needed", root, tiny_preset, data={"shards": str(root / "latents"), "wait_for": 99})
     write_shard(root / "empty" / "a.tar", [])
     refused("holds 0 samples|holds no", root, tiny_preset, data={"shards": str(root / "empty")})
-    refused("missing.* is no folder, no Hub id", root, tiny_preset, init_from=str(root / "missing"))
+    nowhere = r"missing.* is no folder, no Hub id \(owner/name\) and no bundled model"
+    refused(nowhere, root, tiny_preset, init_from=str(root / "missing"))
     refused("is not a file", root, tiny_preset, samples={"prompts": str(root / "missing")}, codecs=str(root))
 
 

@@ -52,6 +52,7 @@ def test_training_starts_from_a_hub_model_and_from_folders_as_they_are(
     assert folder_named("someone/model@v1") == resolve("someone/model@v1").path
     assert folder_named("unison-nano").name == "unison-nano"
     count = len(hub.requests)
+    assert folder_named("someone/model@v1").is_dir()  # not asked again in the middle of a training
     (tmp_path / "someone" / "model").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     assert folder_named("someone/model") == Path("someone/model")  # what lies here is meant

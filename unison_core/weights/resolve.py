@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from unison_core.config import Preset, from_mapping, preset_names, read_yaml
@@ -27,7 +27,7 @@ FORMAT, WRITER, PRESET = "unison_format", "unison_writer", "unison_preset"
 """Keys in the headers of the joint model's files."""
 FOLDER_FORMAT = 1
 """Raised when older versions could not read what is written."""
-HUB_ID = re.compile(r"^(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?$")
+HUB_ID = re.compile(r"^(?!\.)(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?$")
 
 
 @dataclass(frozen=True)
@@ -121,18 +121,24 @@ def bundled_folder(name: str) -> Path | None:
 def folder_named(name: str) -> Path:
     """Folder of weights of any kind, models, codecs or separators: a bundled name, a path, or `owner/name[@revision]`.
 
-    A path that is no folder is returned as it is, for the caller to complain of. Raises as `resolve` does where a Hub
-    repository is unknown or cannot be downloaded.
+    A path that is no folder is returned as it is, for the caller to complain of. The Hub is asked once in a process, so
+    that a training keeps the commit that it began with. Raises as `resolve` does where a repository is unknown or
+    cannot be downloaded.
     """
     path = bundled_folder(name) or Path(name).expanduser()
     hub = None if path.exists() else hub_id(name)
-    return download(*hub, PATTERNS, offline=False)[0] if hub else path
+    return _downloaded(*hub) if hub else path
+
+
+@cache
+def _downloaded(repo: str, revision: str | None) -> Path:
+    return download(repo, revision, PATTERNS, offline=False)[0]
 
 
 def hub_id(name: str) -> tuple[str, str | None] | None:
     """Repository and revision of what is written like `owner/name[@revision]`; None of anything else."""
     match = HUB_ID.match(name)
-    return (match["repo"], match["revision"]) if match and not name.startswith((".", "/")) else None
+    return (match["repo"], match["revision"]) if match else None
 
 
 def bundled_names() -> list[str]:
