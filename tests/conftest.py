@@ -62,8 +62,8 @@ def tiny_separator_config() -> "SeparatorConfig":
     """A separator that takes milliseconds: windows of 0.13 s at 16 kHz."""
     from unison_core.separation.config import load_separator_preset
 
-    return replace(load_separator_preset("nano"), name="tiny", n_fft=256, hop=64, bands=10, dim=16, depth=1, heads=2,
-                   dim_head=8, window=2048, overlap=512, fade=512)  # fmt: skip
+    return replace(load_separator_preset("nano"), name="tiny", n_fft=256, hop=64, position_hop=128, bands=10, dim=16,
+                   depth=1, heads=2, dim_head=8, window=2048, overlap=512, fade=512)  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -34,12 +34,11 @@ def test_weights_of_fewer_passes_start_as_they_were(
     for gain in gains(thrice):
         gain.fill_(0.5)
     assert not torch.allclose(thrice(wave), first(wave), atol=1e-4)
-    with pytest.raises(RuntimeError, match=GAINS):
-        start_from(first, thrice.state_dict())
+    start_from(first, thrice.state_dict())  # fewer passes: what the others had of their own is left out
 
 
 def test_a_pass_costs_a_number_per_channel(tiny_separator_config: SeparatorConfig, wave: Tensor) -> None:
-    once, twice = (replace(tiny_separator_config, passes=passes, taps=0) for passes in (1, 2))
+    once, twice = (replace(tiny_separator_config, passes=passes, taps=0, time_taps=0) for passes in (1, 2))
     counts = [sum(p.numel() for p in build_separator(config).parameters()) for config in (once, twice)]
     assert counts[1] - counts[0] == 2 * twice.depth * twice.dim
     model = build_separator(twice)
@@ -62,6 +61,7 @@ def test_weights_without_mixing_start_as_they_were_in_every_pass(
     torch.testing.assert_close(mixing(wave), plain(wave))
     weights = [p for name, p in mixing.named_parameters() if f".{MIXING}." in name and name.endswith("weight")]
     assert len(weights) == 2 * 2 * tiny_separator_config.depth  # passes, transformers along time and along bands
+    assert [len(weight[0, 0]) for weight in weights] == [9, 9, 5, 5]
     for weight in weights:
         weight.fill_(0.3)
         assert not torch.allclose(mixing(wave), plain(wave), atol=1e-5)
@@ -79,7 +79,43 @@ def test_neighbours_are_mixed_channel_by_channel_in_their_own_sequence() -> None
     assert made[..., 1].tolist() == [[14, 16, 10], [26, 28, 10]]
 
 
+@torch.no_grad()
+def test_weights_of_a_longer_hop_look_as_far(tiny_separator_config: SeparatorConfig) -> None:
+    """Every other spectrum of the shorter hop is one of the longer: a model along time says of it what it said."""
+    long = replace(tiny_separator_config, hop=128, position_hop=None, time_taps=3)
+    short = replace(tiny_separator_config, hop=64, position_hop=128, time_taps=5)
+    first, second = stirred(build_separator(long)).eval(), build_separator(short).eval()
+    start_from(second, first.state_dict())
+    weights = dict(second.named_parameters())
+    spread = {name: p for name, p in first.named_parameters() if weights[name].shape != p.shape}
+    assert len(spread) == tiny_separator_config.depth
+    for name, taps in spread.items():
+        assert torch.equal(weights[name][..., ::2], taps)
+        assert not weights[name][..., 1::2].any()
+    of_long, of_short = (model.layers[0][1].layers[0][0].branch.rotary_embed for model in (first, second))
+    torch.testing.assert_close(of_short.angles(9)[::2], of_long.angles(5))
+    along_bands = second.layers[0][2].layers[0][0].branch.rotary_embed
+    assert torch.equal(along_bands.angles(5), of_long.angles(5))
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        start_from(first, second.state_dict())
+
+
+@torch.no_grad()
+def test_compilers_are_given_the_same_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    mixing, x = stirred(LocalMixing(3, 5)), torch.randn(2, 7, 3)
+    made = mixing(x)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    torch.testing.assert_close(mixing(x), made)
+
+
 @pytest.mark.parametrize("taps", [4, -1])
 def test_taps_that_have_no_middle_are_refused(tiny_separator_config: SeparatorConfig, taps: int) -> None:
-    with pytest.raises(ValueError, match=f"taps={taps}"):
+    with pytest.raises(ValueError, match=f"^taps={taps}"):
         replace(tiny_separator_config, taps=taps)
+    with pytest.raises(ValueError, match=f"time_taps={taps}"):
+        replace(tiny_separator_config, time_taps=taps)
+
+
+def test_a_hop_of_nothing_is_refused(tiny_separator_config: SeparatorConfig) -> None:
+    with pytest.raises(ValueError, match="position_hop=0"):
+        replace(tiny_separator_config, position_hop=0)

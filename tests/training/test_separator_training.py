@@ -19,7 +19,7 @@ from unison_core.training import separator as training
 from unison_core.training.accelerate_setup import make_accelerator, restored_backends
 from unison_core.training.codec_run import Sources
 from unison_core.training.separation_loss import SeparationObjective
-from unison_core.training.separator import SeparatorTask, SeparatorTrainingConfig, train_separator
+from unison_core.training.separator import Entry, SeparatorTask, SeparatorTrainingConfig, train_separator
 from unison_core.types import Clip
 
 
@@ -93,14 +93,16 @@ def test_a_weight_below_nothing_is_refused(tmp_path: Path) -> None:
         settings(tmp_path, missing_weight=-1)
 
 
-def test_weights_of_one_pass_go_on_in_two(
+def test_weights_of_a_longer_hop_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_separator_config: SeparatorConfig
 ) -> None:
-    monkeypatch.setattr(training, "load_separator_preset", lambda name: replace(tiny_separator_config, passes=1))
-    first = train(settings(tmp_path / "once"))
-    monkeypatch.setattr(training, "load_separator_preset", lambda name: replace(tiny_separator_config, passes=2))
-    config, _ = load_separator(train(settings(tmp_path / "twice", init_from=str(first))))
-    assert config.passes == 2
+    long = replace(tiny_separator_config, hop=128, position_hop=None, time_taps=5)
+    monkeypatch.setattr(training, "load_separator_preset", lambda name: long)
+    first = train(settings(tmp_path / "long"))
+    short = replace(long, hop=64, position_hop=128, time_taps=9)
+    monkeypatch.setattr(training, "load_separator_preset", lambda name: short)
+    config, _ = load_separator(train(settings(tmp_path / "short", init_from=str(first))))
+    assert config == short
 
 
 def test_resumed_training_is_the_same_training(tmp_path: Path) -> None:
@@ -119,6 +121,20 @@ def test_voices_that_are_left_out_are_never_heard(tmp_path: Path) -> None:
     kept = [task.keep(item) for item in items(4)]
     assert [entry is not None and entry.speech is not None for entry in kept] == [True, False, True, False]
     assert all(entry is not None and entry.sfx is not None for entry in kept)
+
+
+def test_a_voice_is_mixed_as_often_as_is_asked(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="leave_out names"):
+        settings(tmp_path, often={"slt": 0})
+    config = settings(tmp_path, often={"slt": 3})
+    task = SeparatorTask(config, make_accelerator(config))
+    first, second = (cast(Entry, task.keep(item)) for item in items(2))
+    length = 1 + len(cast(Any, first.speech))
+    second = replace(second, speech=torch.zeros(length))
+    lengths = task._waves([first, second, first, second]).lengths[0].flatten().tolist()
+    assert [n == length for n in lengths] == [False, True, False, True]
+    eight = task._waves([first, second] + [replace(first, speech=None)] * 6).lengths[0].flatten().tolist()
+    assert sorted(n == length for n in eight) == [False] * 6 + [True] * 2
 
 
 def test_the_loss_is_the_error_in_decibels() -> None:
@@ -211,11 +227,6 @@ def test_process_wide_settings_are_restored(tmp_path: Path) -> None:
     with restored_backends():
         torch.set_float32_matmul_precision("high" if before == "highest" else "highest")
     assert torch.get_float32_matmul_precision() == before
-
-
-def test_compilation_and_graphs_exclude_each_other(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="choose one"):
-        settings(tmp_path, compile=True, cuda_graphs=True)
 
 
 def test_compressed_spectra_tell_more_of_what_is_faint() -> None:

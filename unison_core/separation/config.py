@@ -30,6 +30,11 @@ class SeparatorConfig:
     """How often each transformer is gone through, with the same weights (`repeated.py`)."""
     taps: int = 0
     """Neighbouring tokens that every feed forward mixes (`local_mixing.py`), an odd number; 0 mixes none."""
+    time_taps: int | None = None
+    """The same along time; as many as along bands unless given."""
+    position_hop: int | None = None
+    """Samples from one rotary position to the next along time, `hop` unless given: weights that go on at a shorter hop
+    keep what they have learned of distances."""
     heads: int
     dim_head: int
     mask_depth: int
@@ -56,8 +61,12 @@ class SeparatorConfig:
             raise ValueError(f"fade={self.fade}, overlap={self.overlap}, window={self.window} must ascend from 1")
         if self.passes < 1:
             raise ValueError(f"passes={self.passes} must be at least 1")
-        if self.taps and (self.taps < 1 or self.taps % 2 == 0):
-            raise ValueError(f"taps={self.taps} must be 0 or odd: as many tokens before as behind")
+        for name in ("taps", "time_taps"):
+            taps = getattr(self, name)
+            if taps and (taps < 1 or taps % 2 == 0):
+                raise ValueError(f"{name}={taps} must be 0 or odd: as many tokens before as behind")
+        if self.position_hop is not None and self.position_hop < 1:
+            raise ValueError(f"position_hop={self.position_hop} must be at least 1")
         if self.window % self.hop:
             raise ValueError(f"hop={self.hop} must divide window={self.window}")
 

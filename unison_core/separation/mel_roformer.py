@@ -19,7 +19,7 @@ from unison_core.separation.band_level import LevelBandSplit
 from unison_core.separation.config import SeparatorConfig
 from unison_core.separation.precision import keep_float32
 from unison_core.separation.real_ends import keep_ends_real
-from unison_core.separation.repeated import repeat_transformers
+from unison_core.separation.repeated import ALONG_TIME, repeat_transformers
 from unison_core.weights.tensors import check_keys, read_tensors, write_tensors
 
 STEM = "separator"
@@ -69,7 +69,11 @@ def plain_separator(config: SeparatorConfig) -> MelBandRoformer:
         add_value_residual=False,
         num_residual_streams=1,
     )
-    repeat_transformers(model, config.passes, config.taps)
+    if config.position_hop:  # one rotation is shared by all transformers along time
+        rotation = model.layers[0][ALONG_TIME].layers[0][0].branch.rotary_embed
+        rotation.freqs.data.mul_(config.hop / config.position_hop)
+    time_taps = config.taps if config.time_taps is None else config.time_taps
+    repeat_transformers(model, config.passes, time_taps, config.taps)
     if config.band_split == "shape_and_level":
         model.band_split = LevelBandSplit(config.dim, model.band_split.dim_inputs)
     if config.mask_expansion != PACKAGE_EXPANSION:

@@ -18,6 +18,8 @@ from unison_core.separation.local_mixing import LocalMixing
 
 GAINS = "gains"
 MIXING = "mixing"
+ALONG_TIME, ALONG_BANDS = 1, 2
+"""Places of the package's transformers in what it calls a layer."""
 
 
 class Repeated(nn.Module):
@@ -64,26 +66,38 @@ class Repeated(nn.Module):
         return normed
 
 
-def repeat_transformers(model: MelBandRoformer, passes: int, taps: int) -> None:
-    """Make every transformer of `model` be gone through `passes` times; in place, nothing for one without mixing."""
-    if passes == 1 and not taps:
-        return
+def repeat_transformers(model: MelBandRoformer, passes: int, time_taps: int, band_taps: int) -> None:
+    """Make every transformer of `model` be gone through `passes` times; in place, none that this changes nothing in."""
     for pair in model.layers:
-        for place, transformer in enumerate(pair):
-            if transformer is not None:
-                pair[place] = Repeated(transformer, passes, taps)
+        for place, taps in ((ALONG_TIME, time_taps), (ALONG_BANDS, band_taps)):
+            if passes > 1 or taps:
+                pair[place] = Repeated(pair[place], passes, taps)
 
 
 def start_from(model: nn.Module, state: dict[str, Tensor]) -> None:
-    """Load weights, also those of a model with fewer passes or without local mixing.
+    """Load weights, also those of a model with other passes, without local mixing, or of a longer hop.
 
-    Raises RuntimeError where something else is amiss.
+    What passes have of their own is left out where the model has fewer. Taps of a longer hop are spread: every other of
+    9 holds one of 5, so that they reach as far as they did. Raises RuntimeError where something else is amiss.
     """
-    whole = dict(state)
+    whole = {}
     for key, own in model.state_dict().items():
+        given = state.get(key)
         if key.endswith(f".{GAINS}"):
-            given = state.get(key, own[:0])
-            whole[key] = torch.cat((given, own[len(given) :]))
+            given = own[:0] if given is None else given[: len(own)]
+            given = torch.cat((given, own[len(given) :]))
         elif f".{MIXING}." in key:
-            whole.setdefault(key, own)
-    model.load_state_dict(whole)
+            given = own if given is None else _spread(given, own)
+        if given is not None:
+            whole[key] = given
+    left = [key for key in state if key not in whole and not (key.endswith(f".{GAINS}") or f".{MIXING}." in key)]
+    model.load_state_dict(whole | {key: state[key] for key in left})
+
+
+def _spread(given: Tensor, own: Tensor) -> Tensor:
+    """Taps `(C, 1, K)` at equal distances among more of them; what cannot be is returned as it is."""
+    if given.ndim < 3 or given.shape == own.shape or (own.shape[-1] - 1) % (given.shape[-1] - 1):
+        return given
+    spread = torch.zeros_like(own)
+    spread[..., :: (own.shape[-1] - 1) // (given.shape[-1] - 1)] = given
+    return spread

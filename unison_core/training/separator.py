@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import torch
 from accelerate import Accelerator
@@ -51,6 +52,8 @@ class SeparatorTrainingConfig(CodecTrainingConfig):
     """`adamw`, or `muon` for the matrices of the transformers and AdamW for the rest, at the same learning rate."""
     leave_out: tuple[str, ...] = ()
     """Voices of the corpus whose speech is never trained on, so that strangers' voices can be measured."""
+    often: Mapping[str, int] = field(default_factory=dict)
+    """How many times as often as others a voice is mixed: of the corpus' voices one is a woman's."""
     mixtures: MixtureConfig = field(default_factory=MixtureConfig)
     last_item: int = 0
     """Stop making corpus items after this many, so that a CPU's cores are left to the training; 0 goes on."""
@@ -58,7 +61,8 @@ class SeparatorTrainingConfig(CodecTrainingConfig):
     """Compile the transformers on a GPU; takes a minute first, which `minutes` does not count."""
     cuda_graphs: bool = False
     """Record mixing, forward and backward pass as one CUDA graph, instead of starting its 3,300 operations one by one
-    every step; processes then average gradients after the pass, not within it. A CPU computes the same either way."""
+    every step; processes then average gradients after the pass, not within it. A CPU computes the same either way.
+    With `compile` the graph holds compiled parts."""
     detail_weight: float = 0.0
     """Weight of the distance of compressed spectra, w in `separation_loss.py`; 0 leaves it out."""
     reading_weight: float = 0.0
@@ -78,14 +82,14 @@ class SeparatorTrainingConfig(CodecTrainingConfig):
         super().__post_init__()
         if self.optimizer not in KINDS:
             raise ValueError(f"optimizer={self.optimizer!r} is none of {', '.join(KINDS)}")
-        if self.compile and self.cuda_graphs:
-            raise ValueError("compile and cuda_graphs are two ways to start fewer kernels: choose one")
         if self.hardness and not self.reading_weight:
             raise ValueError(f"hardness={self.hardness} goes by `reading`: give reading_weight")
         weights = {name: getattr(self, name) for name in WEIGHTS}
         if min(weights.values()) < 0:
             named = ", ".join(f"{name}={value}" for name, value in weights.items())
             raise ValueError(f"a weight is below 0: {named}")
+        if min(self.often.values(), default=1) < 1:
+            raise ValueError(f"often={dict(self.often)}: at least 1 each; leave_out names those never heard")
         if self.phones_weight and not self.phones_from:
             raise ValueError(f"phones_weight={self.phones_weight} needs phones_from, a folder of the stage `phones`")
 
@@ -96,6 +100,8 @@ class Entry:
 
     speech: Tensor | None
     sfx: Tensor | None
+    often: int = 1
+    """How many times a batch that holds it mixes its speech."""
 
 
 class SeparatorTask:
@@ -124,9 +130,7 @@ class SeparatorTask:
         self.ema = EMA(self.model, config.ema)
         self.in_vain = 0  # steps in a row whose gradients were not finite
         self.noise = torch.Generator(accelerator.device).manual_seed(config.seed * 7919 + accelerator.process_index)
-        self.backward = GraphedBackward(
-            self._losses, self.model.parameters(), [self.noise], enabled=config.cuda_graphs
-        )
+        self.backward = GraphedBackward(self._losses, self.model.parameters(), [self.noise], enabled=config.cuda_graphs)
         self.parts: Mapping[str, Stateful] = {"model": self.model, "optimizer": self.optimizer, "ema": self.ema}
         self.generators: Mapping[str, torch.Generator] = {"noise": self.noise}
 
@@ -143,7 +147,8 @@ class SeparatorTask:
         stems = {name: self._wave(wave) for name, wave in item.clip.stems.items()}
         if item.scene.voice in self.config.leave_out:
             stems[SPEECH] = None
-        return Entry(stems[SPEECH], stems[SFX]) if any(wave is not None for wave in stems.values()) else None
+        often = self.config.often.get(str(item.scene.voice), 1)
+        return Entry(stems[SPEECH], stems[SFX], often) if any(wave is not None for wave in stems.values()) else None
 
     def prepare(self, clock: Clock) -> None:
         """Compile where that is wanted and possible; the clock begins afterwards.
@@ -157,7 +162,7 @@ class SeparatorTask:
             try:
                 compile_parts(self.model, dynamic=False)
                 wave = torch.randn(self.config.batch, self.preset.window, device=self.accelerator.device)
-                self.accelerator.backward(self.objective(wave, wave)["loss"])
+                self.accelerator.backward(self._objective(wave, wave)["loss"])
             except Exception as error:  # compilers fail in many ways, and training does not need one
                 print(f"training without compilation: {one_line(error)}", file=sys.stderr)
                 uncompile_parts(self.model)
@@ -203,19 +208,22 @@ class SeparatorTask:
     def _waves(self, entries: Sequence[Entry]) -> Waves:
         device = self.accelerator.device
         silence = [torch.zeros(self.preset.window, dtype=torch.float16, device=device)]
-        voices = [entry.speech for entry in entries if entry.speech is not None] or silence
+        times = range(max(entry.often for entry in entries))
+        voices = [e.speech for time in times for e in entries if e.speech is not None and time < e.often] or silence
         effects = [entry.sfx for entry in entries if entry.sfx is not None] or silence
         return gather_waves(voices, effects, len(entries), self.config.mixtures, device)
 
     def _losses(self, waves: Waves) -> tuple[Tensor, dict[str, Tensor]]:
         """Mixtures and their losses, without a word from the host, so that a graph can hold all of it."""
         made = mix_waves(waves, self.preset.window, self.preset.rate_hz, self.config.mixtures, self.noise)
-        if not self.config.cuda_graphs:
-            losses: dict[str, Tensor] = self.objective(made.speech, made.mix)
-            return losses["loss"], losses
-        with HostFreeISTFT(), self.accelerator.autocast():  # an objective that is not prepared brings no autocast
-            losses = self.objective(made.speech, made.mix)
+        losses = self._objective(made.speech, made.mix)
         return losses["loss"], losses
+
+    def _objective(self, speech: Tensor, mix: Tensor) -> dict[str, Tensor]:
+        if not self.config.cuda_graphs:
+            return cast(dict[str, Tensor], self.objective(speech, mix))
+        with HostFreeISTFT(), self.accelerator.autocast():  # an objective that is not prepared brings no autocast
+            return cast(dict[str, Tensor], self.objective(speech, mix))
 
     def _check(self, entry: Entry, separator: Separator) -> dict[str, float]:
         given = {SPEECH: entry.speech, SFX: entry.sfx}
