@@ -19,8 +19,8 @@ from unison_core.pipelines.device import choose_device
 from unison_core.separation.config import load_separator_preset
 from unison_core.separation.find import DEFAULT_SEPARATOR, find_separator
 from unison_core.separation.inverse_stft import HostFreeISTFT
+from unison_core.separation.local_mixing import start_from
 from unison_core.separation.mel_roformer import build_separator, compile_parts
-from unison_core.separation.repeated import start_from
 from unison_core.training.graphed import GraphedBackward
 from unison_core.training.phone_classifier import load_phone_classifier
 from unison_core.training.separation_loss import SeparationObjective

@@ -13,13 +13,12 @@ from unison_core.separation.lean import LeanSeparator
 from unison_core.separation.mel_roformer import build_separator
 from unison_core.separation.separator import Separator
 
-CHANGES: tuple[dict, ...] = (
-    {"passes": 1, "taps": 0},
-    {"passes": 2, "taps": 0},
-    {"passes": 1, "taps": 3},
-    {"passes": 3, "taps": 5, "depth": 2},
+CHANGES: tuple[dict, ...] = (  # with two channels: what the public checkpoint is
+    {"band_taps": 0, "time_taps": 0},
+    {"band_taps": 3, "time_taps": 0},
+    {"band_taps": 5, "time_taps": 9, "depth": 2},
     {"zero_dc": True},
-    {"channels": 2, "passes": 1, "taps": 0, "band_split": "shape", "mask_depth": 2, "mask_expansion": 4},  # public
+    {"channels": 2, "band_taps": 0, "time_taps": 0, "band_split": "shape", "mask_depth": 2, "mask_expansion": 4},
     {"hop": 16},  # more spectra than short sequences have
 )
 
@@ -70,10 +69,10 @@ def test_silence_stays_silence(tiny_separator_config: SeparatorConfig) -> None:
     assert LeanSeparator(model)(torch.zeros(1, 1, tiny_separator_config.window)).abs().max() == 0
 
 
-@pytest.mark.parametrize("passes", [1, 2])
-def test_the_model_stays_as_it_is(tiny_separator_config: SeparatorConfig, passes: int) -> None:
+@pytest.mark.parametrize("time_taps", [0, 9])
+def test_the_model_stays_as_it_is(tiny_separator_config: SeparatorConfig, time_taps: int) -> None:
     """Same names and values, same gradients; a training's next check sees its new weights."""
-    config = replace(tiny_separator_config, passes=passes)
+    config = replace(tiny_separator_config, time_taps=time_taps)
     model = stirred(build_separator(config))
     mix = wave(config, 1)
 

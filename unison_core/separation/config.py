@@ -26,12 +26,10 @@ class SeparatorConfig:
     dim: int
     depth: int
     """Pairs of a transformer along time and one along bands."""
-    passes: int = 1
-    """How often each transformer is gone through, with the same weights (`repeated.py`)."""
-    taps: int = 0
-    """Neighbouring tokens that every feed forward mixes (`local_mixing.py`), an odd number; 0 mixes none."""
-    time_taps: int | None = None
-    """The same along time; as many as along bands unless given."""
+    band_taps: int = 0
+    """Neighbouring bands that every feed forward mixes (`local_mixing.py`), an odd number; 0 mixes none."""
+    time_taps: int = 0
+    """Neighbouring spectra that they mix."""
     position_hop: int | None = None
     """Samples from one rotary position to the next along time, `hop` unless given: weights that go on at a shorter hop
     keep what they have learned of distances."""
@@ -59,9 +57,7 @@ class SeparatorConfig:
             raise ValueError(f"band_split={self.band_split!r} is neither 'shape' nor 'shape_and_level'")
         if not 0 < self.fade <= self.overlap < self.window:
             raise ValueError(f"fade={self.fade}, overlap={self.overlap}, window={self.window} must ascend from 1")
-        if self.passes < 1:
-            raise ValueError(f"passes={self.passes} must be at least 1")
-        for name in ("taps", "time_taps"):
+        for name in ("band_taps", "time_taps"):
             taps = getattr(self, name)
             if taps and (taps < 1 or taps % 2 == 0):
                 raise ValueError(f"{name}={taps} must be 0 or odd: as many tokens before as behind")

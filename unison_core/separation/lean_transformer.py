@@ -7,14 +7,15 @@ one product; queries and keys are turned in place; sequences, which know nothing
 transformer a few at a time.
 """
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from bs_roformer.mel_band_roformer import Attention, FeedForward, RMSNorm, Transformer
 from einops import rearrange
-from torch import Tensor, nn
+from torch import Tensor
 
-from unison_core.separation.local_mixing import LocalMixing
-from unison_core.separation.repeated import Repeated
+from unison_core.separation.local_mixing import LocalMixing, MixingTransformer
 
 HIDDEN_PER_THREAD = 400_000
 """Numbers between a feed forward's two products that a core computes at once."""
@@ -25,17 +26,14 @@ ALIGNED = 16
 
 
 class LeanTransformer:
-    """A transformer of the package, or one that is gone through repeatedly."""
+    """A transformer of the package, or one that mixes neighbours."""
 
-    def __init__(self, transformer: Transformer | Repeated) -> None:
+    def __init__(self, transformer: Transformer | MixingTransformer) -> None:
         self.layers = [(LeanAttention(a.branch), LeanFeedForward(f.branch)) for a, f in transformer.layers]
         self.scale = fold(transformer.norm)
-        self.gains: list[Tensor] = []
-        mixing: list[list[nn.Module]] = [[nn.Identity()] * len(self.layers)]
-        if isinstance(transformer, Repeated):
-            self.gains = [gain.detach() for gain in transformer.gain_by_pass()]
-            mixing = transformer.mixing_by_pass()
-        self.mixing = [[LeanMixing(m) if isinstance(m, LocalMixing) else None for m in row] for row in mixing]
+        self.mixing: list[LeanMixing | None] = [None] * len(self.layers)
+        if isinstance(transformer, MixingTransformer):
+            self.mixing = [LeanMixing(cast(LocalMixing, mixing)) for mixing in transformer.mixing]
 
     def __call__(self, x: Tensor) -> Tensor:
         """`(B, N, D)` -> the same, lying in memory as `x` does."""
@@ -45,19 +43,11 @@ class LeanTransformer:
         count = max(1, HIDDEN_PER_THREAD * torch.get_num_threads() // width)
         made = torch.empty_like(x)
         for part, out in zip(x.split(count), made.split(count), strict=True):
-            out.copy_(self._repeatedly(part.contiguous(), turns))
+            x = part.contiguous()
+            for (attention, feed_forward), mix in zip(self.layers, self.mixing, strict=True):
+                x = feed_forward.add_to(attention(x, turns), mix)
+            torch.mul(_unit(x), self.scale, out=out)
         return made
-
-    def _repeatedly(self, x: Tensor, turns: Tensor) -> Tensor:
-        x = self._once(x, turns, self.mixing[0])
-        for gain, mixing in zip(self.gains, self.mixing[1:], strict=True):
-            x = x.lerp(self._once(x, turns, mixing), gain)
-        return x
-
-    def _once(self, x: Tensor, turns: Tensor, mixing: "list[LeanMixing | None]") -> Tensor:
-        for (attention, feed_forward), mix in zip(self.layers, mixing, strict=True):
-            x = feed_forward.add_to(attention(x, turns), mix)
-        return _unit(x).mul_(self.scale)
 
 
 class LeanAttention:

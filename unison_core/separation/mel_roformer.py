@@ -17,9 +17,9 @@ from unison_core.config import from_mapping, read_yaml, to_mapping
 from unison_core.separation.attention import use_fused_attention
 from unison_core.separation.band_level import LevelBandSplit
 from unison_core.separation.config import SeparatorConfig
+from unison_core.separation.local_mixing import ALONG_TIME, mix_neighbours
 from unison_core.separation.precision import keep_float32
 from unison_core.separation.real_ends import keep_ends_real
-from unison_core.separation.repeated import ALONG_TIME, repeat_transformers
 from unison_core.weights.tensors import check_keys, read_tensors, write_tensors
 
 STEM = "separator"
@@ -72,8 +72,7 @@ def plain_separator(config: SeparatorConfig) -> MelBandRoformer:
     if config.position_hop:  # one rotation is shared by all transformers along time
         rotation = model.layers[0][ALONG_TIME].layers[0][0].branch.rotary_embed
         rotation.freqs.data.mul_(config.hop / config.position_hop)
-    time_taps = config.taps if config.time_taps is None else config.time_taps
-    repeat_transformers(model, config.passes, time_taps, config.taps)
+    mix_neighbours(model, config.time_taps, config.band_taps)
     if config.band_split == "shape_and_level":
         model.band_split = LevelBandSplit(config.dim, model.band_split.dim_inputs)
     if config.mask_expansion != PACKAGE_EXPANSION:

@@ -16,6 +16,7 @@ from unison_core.errors import UnisonError, one_line
 from unison_core.evaluation.loudness import si_sdr
 from unison_core.separation.config import load_separator_preset
 from unison_core.separation.inverse_stft import HostFreeISTFT
+from unison_core.separation.local_mixing import start_from
 from unison_core.separation.mel_roformer import (
     build_separator,
     compile_parts,
@@ -23,7 +24,6 @@ from unison_core.separation.mel_roformer import (
     save_separator,
     uncompile_parts,
 )
-from unison_core.separation.repeated import start_from
 from unison_core.separation.separator import Separator
 from unison_core.training.accelerate_setup import make_accelerator, restored_backends
 from unison_core.training.checkpoint import Stateful
