@@ -12,10 +12,26 @@ from torch import Tensor, nn
 
 
 class FusedAttend(nn.Module):
-    """softmax(q k^T / sqrt(d)) v for `(B, heads, N, d)`, by the fastest kernel of the device."""
+    """softmax(q k^T / sqrt(d)) v for `(B, heads, N, d)`, by the fastest kernel of the device.
+
+    Where it is `paired`, keys and values are means of two neighbours each, which costs half.
+    """
+
+    def __init__(self, paired: bool = False) -> None:
+        super().__init__()
+        self.paired = paired
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if self.paired:
+            k, v = by_pairs(k), by_pairs(v)
         return F.scaled_dot_product_attention(q, k, v)
+
+
+def by_pairs(t: Tensor) -> Tensor:
+    """`(..., N, d)` -> `(..., N / 2 rounded up, d)`: means of two neighbours; of an odd number the last stays alone."""
+    even = t.shape[-2] // 2 * 2
+    means = (t[..., 0:even:2, :] + t[..., 1:even:2, :]) / 2
+    return torch.cat((means, t[..., even:, :]), dim=-2) if even < t.shape[-2] else means
 
 
 class Rotation(nn.Module):

@@ -33,6 +33,8 @@ class SeparatorConfig:
     position_hop: int | None = None
     """Samples from one rotary position to the next along time, `hop` unless given: weights that go on at a shorter hop
     keep what they have learned of distances."""
+    paired: int = 0
+    """How many pairs, from the first, attend to means of two spectra along time (`attention.py`): half the cost."""
     heads: int
     dim_head: int
     mask_depth: int
@@ -61,6 +63,8 @@ class SeparatorConfig:
             taps = getattr(self, name)
             if taps and (taps < 1 or taps % 2 == 0):
                 raise ValueError(f"{name}={taps} must be 0 or odd: as many tokens before as behind")
+        if not 0 <= self.paired <= self.depth:
+            raise ValueError(f"paired={self.paired} must be at most depth={self.depth}, and not below 0")
         if self.position_hop is not None and self.position_hop < 1:
             raise ValueError(f"position_hop={self.position_hop} must be at least 1")
         if self.window % self.hop:

@@ -15,6 +15,7 @@ from bs_roformer.mel_band_roformer import Attention, FeedForward, RMSNorm, Trans
 from einops import rearrange
 from torch import Tensor
 
+from unison_core.separation.attention import by_pairs
 from unison_core.separation.local_mixing import LocalMixing, MixingTransformer
 
 HIDDEN_PER_THREAD = 400_000
@@ -46,7 +47,7 @@ class LeanTransformer:
             x = part.contiguous()
             for (attention, feed_forward), mix in zip(self.layers, self.mixing, strict=True):
                 x = feed_forward.add_to(attention(x, turns), mix)
-            torch.mul(_unit(x), self.scale, out=out)
+            out.copy_(_unit(x).mul_(self.scale))
         return made
 
 
@@ -54,7 +55,7 @@ class LeanAttention:
     """`x + W_out (sigmoid(gates) * attention)`."""
 
     def __init__(self, attention: Attention) -> None:
-        self.heads, self.rotation = attention.heads, attention.rotary_embed
+        self.heads, self.rotation, self.paired = attention.heads, attention.rotary_embed, attention.attend.paired
         self.out = attention.to_out[0].weight.detach().t()
         self.width = len(self.out)  # heads * d
         qkv = fold(attention.norm, attention.to_qkv.weight)
@@ -75,7 +76,8 @@ class LeanAttention:
         gates = torch.sigmoid(gates + self.gates_bias)
         pairs = torch.view_as_complex(rearrange(qkv, "b n (f r) -> b n f r", r=2))
         pairs[..., : self.width].mul_(turns)
-        heads = _attended(rearrange(qkv, "b n (qkv h d) -> qkv b h n d", qkv=3, h=self.heads))
+        q, k, v = rearrange(qkv, "b n (qkv h d) -> qkv b h n d", qkv=3, h=self.heads)
+        heads = _attended(q, by_pairs(k), by_pairs(v)) if self.paired else _attended(q, k, v)
         heads = rearrange(heads.mul_(rearrange(gates, "b n h -> b h n 1")), "b h n d -> (b n) (h d)")
         return torch.addmm(rearrange(x, "b n d -> (b n) d"), heads, self.out).view_as(x)
 
@@ -121,14 +123,12 @@ def fold(norm: RMSNorm, weight: Tensor | float = 1.0) -> Tensor:
     return folded
 
 
-def _attended(qkv: Tensor) -> Tensor:
-    """softmax(q k^T) v: `(3, B, heads, N, d)` -> `(B, heads, N, d)`."""
-    _, batch, _, count, _ = qkv.shape
-    if count > SHORT:
-        q, k, v = qkv
+def _attended(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """softmax(q k^T) v: `(B, heads, N, d)` each -> the same."""
+    if q.shape[2] > SHORT:
         return F.scaled_dot_product_attention(q, k, v, scale=1.0)
-    q, k, v = rearrange(qkv, "qkv b h n d -> qkv (b h) n d")
-    return rearrange(torch.bmm(torch.bmm(q, k.mT).softmax(dim=-1), v), "(b h) n d -> b h n d", b=batch)
+    weights = torch.bmm(q.flatten(0, 1), k.flatten(0, 1).mT).softmax(dim=-1)
+    return torch.bmm(weights, v.flatten(0, 1)).unflatten(0, q.shape[:2])
 
 
 def _unit(x: Tensor) -> Tensor:

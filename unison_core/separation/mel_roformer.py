@@ -14,7 +14,7 @@ from bs_roformer.mel_band_roformer import MaskEstimator, MelBandRoformer
 from torch import Tensor, nn
 
 from unison_core.config import from_mapping, read_yaml, to_mapping
-from unison_core.separation.attention import use_fused_attention
+from unison_core.separation.attention import FusedAttend, use_fused_attention
 from unison_core.separation.band_level import LevelBandSplit
 from unison_core.separation.config import SeparatorConfig
 from unison_core.separation.local_mixing import ALONG_TIME, mix_neighbours
@@ -30,7 +30,11 @@ PACKAGE_EXPANSION = 4
 
 def build_separator(config: SeparatorConfig) -> MelBandRoformer:
     """A model with random weights: `(B, channels, samples)` -> the speech in it, of the same shape, float32."""
-    return fuse(plain_separator(config))
+    model = fuse(plain_separator(config))
+    for pair in model.layers[: config.paired]:
+        for attention, _ in pair[ALONG_TIME].layers:
+            attention.branch.attend = FusedAttend(paired=True)
+    return model
 
 
 def fuse(model: MelBandRoformer) -> MelBandRoformer:
