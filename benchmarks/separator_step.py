@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from unison_core.config import read_yaml
-from unison_core.pipelines.device import choose_device
+from unison_core.pipelines.device import choose_device, device_name
 from unison_core.separation.config import load_separator_preset
 from unison_core.separation.find import DEFAULT_SEPARATOR, find_separator
 from unison_core.separation.inverse_stft import HostFreeISTFT
@@ -38,8 +38,7 @@ def main() -> None:
     torch.set_float32_matmul_precision("high")
     if device.type == "cuda":
         torch.backends.cuda.enable_cudnn_sdp(False)  # as in training
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    print(f"{name}, torch {torch.__version__}, {args.batch} mixtures a step\n")
+    print(f"{device_name(device)}, torch {torch.__version__}, {args.batch} mixtures a step\n")
     print("| compiled | precision | ms a step | mixtures/s | gradients from float32's | ready after s | peak GB |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
     exact = None
@@ -89,14 +88,18 @@ def prepared(args: argparse.Namespace, device: torch.device, compiled: bool, pre
 
 def timed(step, count: int, device: torch.device) -> float:  # type: ignore[no-untyped-def]
     """Seconds of one of `count` steps."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    wait(device)
     begun = time.perf_counter()
     for _ in range(count):
         step()
+    wait(device)
+    return (time.perf_counter() - begun) / count
+
+
+def wait(device: torch.device) -> None:
+    """Until the device is done."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return (time.perf_counter() - begun) / count
 
 
 def arguments() -> argparse.Namespace:
