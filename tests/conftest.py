@@ -63,7 +63,7 @@ def tiny_separator_config() -> "SeparatorConfig":
     from unison_core.separation.config import load_separator_preset
 
     return replace(load_separator_preset("nano"), name="tiny", n_fft=256, hop=64, position_hop=128, bands=10, dim=16,
-                   depth=1, paired=1, heads=2, dim_head=8, window=2048, overlap=512, fade=512)  # fmt: skip
+                   depth=1, time_pools=(2,), heads=2, dim_head=8, window=2048, overlap=512, fade=512)  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -15,11 +15,11 @@ from unison_core.separation.separator import Separator
 
 CHANGES: tuple[dict, ...] = (  # with two channels: what the public checkpoint is
     {"band_taps": 0, "time_taps": 0},
-    {"band_taps": 3, "time_taps": 0, "paired": 0},
-    {"band_taps": 5, "time_taps": 9, "depth": 2},
+    {"band_taps": 3, "time_taps": 0, "time_pools": ()},
+    {"band_taps": 5, "time_taps": 9, "depth": 2, "time_pools": (4,)},
     {"zero_dc": True},
     {"channels": 2, "band_taps": 0, "time_taps": 0, "band_split": "shape", "mask_depth": 2, "mask_expansion": 4},
-    {"hop": 16, "depth": 2, "paired": 1},  # more spectra than short sequences have
+    {"hop": 16, "depth": 2, "time_pools": (2, 3)},  # more spectra than short sequences have
 )
 
 

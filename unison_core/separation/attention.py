@@ -14,24 +14,25 @@ from torch import Tensor, nn
 class FusedAttend(nn.Module):
     """softmax(q k^T / sqrt(d)) v for `(B, heads, N, d)`, by the fastest kernel of the device.
 
-    Where it is `paired`, keys and values are means of two neighbours each, which costs half.
+    Keys and values are means of `pool` neighbours each, which costs so many times less.
     """
 
-    def __init__(self, paired: bool = False) -> None:
+    def __init__(self, pool: int = 1) -> None:
         super().__init__()
-        self.paired = paired
+        self.pool = pool
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        if self.paired:
-            k, v = by_pairs(k), by_pairs(v)
-        return F.scaled_dot_product_attention(q, k, v)
+        return F.scaled_dot_product_attention(q, pooled(k, self.pool), pooled(v, self.pool))
 
 
-def by_pairs(t: Tensor) -> Tensor:
-    """`(..., N, d)` -> `(..., N / 2 rounded up, d)`: means of two neighbours; of an odd number the last stays alone."""
-    even = t.shape[-2] // 2 * 2
-    means = (t[..., 0:even:2, :] + t[..., 1:even:2, :]) / 2
-    return torch.cat((means, t[..., even:, :]), dim=-2) if even < t.shape[-2] else means
+def pooled(t: Tensor, count: int) -> Tensor:
+    """`(..., N, d)` -> `(..., N / count rounded up, d)`: means of neighbours; the last is one of what is left."""
+    if count == 1:
+        return t
+    whole = t.shape[-2] // count * count
+    means = t[..., :whole, :].unflatten(-2, (-1, count)).mean(dim=-2)
+    rest = t[..., whole:, :]
+    return torch.cat((means, rest.mean(dim=-2, keepdim=True)), dim=-2) if rest.shape[-2] else means
 
 
 class Rotation(nn.Module):

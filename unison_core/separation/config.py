@@ -33,8 +33,9 @@ class SeparatorConfig:
     position_hop: int | None = None
     """Samples from one rotary position to the next along time, `hop` unless given: weights that go on at a shorter hop
     keep what they have learned of distances."""
-    paired: int = 0
-    """How many pairs, from the first, attend to means of two spectra along time (`attention.py`): half the cost."""
+    time_pools: tuple[int, ...] = ()
+    """Of how many spectra the keys and values along time are means, from the first pair on (`attention.py`); 1 for
+    those that it leaves out."""
     heads: int
     dim_head: int
     mask_depth: int
@@ -63,8 +64,8 @@ class SeparatorConfig:
             taps = getattr(self, name)
             if taps and (taps < 1 or taps % 2 == 0):
                 raise ValueError(f"{name}={taps} must be 0 or odd: as many tokens before as behind")
-        if not 0 <= self.paired <= self.depth:
-            raise ValueError(f"paired={self.paired} must be at most depth={self.depth}, and not below 0")
+        if len(self.time_pools) > self.depth or min(self.time_pools, default=1) < 1:
+            raise ValueError(f"time_pools={list(self.time_pools)} must be numbers from 1, at most depth={self.depth}")
         if self.position_hop is not None and self.position_hop < 1:
             raise ValueError(f"position_hop={self.position_hop} must be at least 1")
         if self.window % self.hop:

@@ -15,7 +15,7 @@ from bs_roformer.mel_band_roformer import Attention, FeedForward, RMSNorm, Trans
 from einops import rearrange
 from torch import Tensor
 
-from unison_core.separation.attention import by_pairs
+from unison_core.separation.attention import pooled
 from unison_core.separation.local_mixing import LocalMixing, MixingTransformer
 
 HIDDEN_PER_THREAD = 400_000
@@ -55,7 +55,7 @@ class LeanAttention:
     """`x + W_out (sigmoid(gates) * attention)`."""
 
     def __init__(self, attention: Attention) -> None:
-        self.heads, self.rotation, self.paired = attention.heads, attention.rotary_embed, attention.attend.paired
+        self.heads, self.rotation, self.pool = attention.heads, attention.rotary_embed, attention.attend.pool
         self.out = attention.to_out[0].weight.detach().t()
         self.width = len(self.out)  # heads * d
         qkv = fold(attention.norm, attention.to_qkv.weight)
@@ -77,7 +77,7 @@ class LeanAttention:
         pairs = torch.view_as_complex(rearrange(qkv, "b n (f r) -> b n f r", r=2))
         pairs[..., : self.width].mul_(turns)
         q, k, v = rearrange(qkv, "b n (qkv h d) -> qkv b h n d", qkv=3, h=self.heads)
-        heads = _attended(q, by_pairs(k), by_pairs(v)) if self.paired else _attended(q, k, v)
+        heads = _attended(q, pooled(k, self.pool), pooled(v, self.pool))
         heads = rearrange(heads.mul_(rearrange(gates, "b n h -> b h n 1")), "b h n d -> (b n) (h d)")
         return torch.addmm(rearrange(x, "b n d -> (b n) d"), heads, self.out).view_as(x)
 

@@ -31,9 +31,9 @@ PACKAGE_EXPANSION = 4
 def build_separator(config: SeparatorConfig) -> MelBandRoformer:
     """A model with random weights: `(B, channels, samples)` -> the speech in it, of the same shape, float32."""
     model = fuse(plain_separator(config))
-    for pair in model.layers[: config.paired]:
+    for pair, pool in zip(model.layers, config.time_pools, strict=False):
         for attention, _ in pair[ALONG_TIME].layers:
-            attention.branch.attend = FusedAttend(paired=True)
+            attention.branch.attend = FusedAttend(pool)
     return model
 
 
