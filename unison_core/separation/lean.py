@@ -48,19 +48,18 @@ class LeanSeparator(nn.Module):
     def _window(self, mix: Tensor) -> Tensor:
         spectrum = torch.stft(mix, **self.stft, return_complex=True)  # (channels, F, T)
         parts = rearrange(torch.view_as_real(spectrum), "s f t c -> t (f s c)").contiguous()
-        x = self.split(parts)  # (T, bands, D)
+        x = self.split(parts)  # (bands, T, D): what lies together is read together, a stretch of each band along bands
         for along_time, along_bands in self.layers:
-            x = along_time(x.transpose(0, 1)).transpose(0, 1)
-            x = along_bands(x)
+            x = along_bands(along_time(x).transpose(0, 1)).transpose(0, 1)
         mask = torch.zeros_like(parts)
-        for tokens, estimate, band in zip(x.unbind(dim=1), self.estimators, self.bands, strict=True):
+        for tokens, estimate, band in zip(x, self.estimators, self.bands, strict=True):
             mask[:, band] += estimate(tokens)
         mask = rearrange(mask * self.shares, "t (f s c) -> s f t c", s=len(mix), c=2)
         return torch.istft(spectrum * torch.view_as_complex(mask), **self.stft, length=mix.shape[-1])
 
 
 class LeanBandSplit:
-    """`(T, F)` real and imaginary parts -> tokens `(T, bands, D)`; lengths of all bands come from one product."""
+    """`(T, F)` real and imaginary parts -> tokens `(bands, T, D)`; lengths of all bands come from one product."""
 
     def __init__(self, split: BandSplit, bands: list[slice]) -> None:
         self.bands = bands
@@ -73,15 +72,15 @@ class LeanBandSplit:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Spectra of one window."""
-        energy = x.square() @ self.belongs  # (T, bands)
-        tokens = x.new_empty(len(x), *self.bias.shape)
-        for band, weight, out in zip(self.bands, self.weights, tokens.unbind(dim=1), strict=True):
+        energy = self.belongs.t() @ x.square().t()  # (bands, T)
+        tokens = x.new_empty(len(self.bands), len(x), self.bias.shape[-1])
+        for band, weight, out in zip(self.bands, self.weights, tokens, strict=True):
             torch.mm(x[:, band], weight, out=out)
-        tokens.div_(energy.sqrt().clamp_(min=1e-12)[..., None]).add_(self.bias)
+        tokens.div_(energy.sqrt().clamp_(min=1e-12)[..., None]).add_(self.bias[:, None])
         if self.to_level is None:
             return tokens
-        level = relative_level((energy / self.belongs.sum(dim=0))[None])[0]
-        return tokens.addcmul_(level[..., None], self.to_level)
+        level = relative_level((energy.t() / self.belongs.sum(dim=0))[None])[0]
+        return tokens.addcmul_(level.t()[..., None], self.to_level[:, None])
 
 
 def _slices(model: MelBandRoformer) -> list[slice]:

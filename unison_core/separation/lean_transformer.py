@@ -17,6 +17,7 @@ from torch import Tensor
 
 from unison_core.separation.attention import pooled
 from unison_core.separation.local_mixing import LocalMixing, MixingTransformer
+from unison_core.separation.packed_linear import PackedLinear
 
 HIDDEN_PER_THREAD = 400_000
 """Numbers between a feed forward's two products that a core computes at once."""
@@ -40,14 +41,14 @@ class LeanTransformer:
         """`(B, N, D)` -> the same, lying in memory as `x` does."""
         attention, feed_forward = self.layers[0]
         turns = attention.turns(x.shape[1])
-        width = x.shape[1] * len(feed_forward.inner_bias)
+        width = x.shape[1] * feed_forward.inner.width
         count = max(1, HIDDEN_PER_THREAD * torch.get_num_threads() // width)
         made = torch.empty_like(x)
         for part, out in zip(x.split(count), made.split(count), strict=True):
             x = part.contiguous()
             for (attention, feed_forward), mix in zip(self.layers, self.mixing, strict=True):
-                x = feed_forward.add_to(attention(x, turns), mix)
-            out.copy_(_unit(x).mul_(self.scale))
+                x = feed_forward(attention(x, turns), mix)
+            torch.mul(_unit(x), self.scale, out=out)
         return made
 
 
@@ -56,12 +57,12 @@ class LeanAttention:
 
     def __init__(self, attention: Attention) -> None:
         self.heads, self.rotation, self.pool = attention.heads, attention.rotary_embed, attention.attend.pool
-        self.out = attention.to_out[0].weight.detach().t()
-        self.width = len(self.out)  # heads * d
+        self.out = PackedLinear(attention.to_out[0].weight)
+        self.width = attention.to_out[0].in_features  # heads * d
         qkv = fold(attention.norm, attention.to_qkv.weight)
         qkv[: self.width] *= (self.width // self.heads) ** -0.5
         weight = torch.cat((qkv, fold(attention.norm, attention.to_gates.weight)))
-        self.weight = F.pad(weight, (0, 0, 0, -len(weight) % ALIGNED))
+        self.to_all = PackedLinear(F.pad(weight, (0, 0, 0, -len(weight) % ALIGNED)))
         self.gates_bias = attention.to_gates.bias.detach()
 
     def turns(self, count: int) -> Tensor:
@@ -71,15 +72,16 @@ class LeanAttention:
 
     def __call__(self, x: Tensor, turns: Tensor) -> Tensor:
         """`(B, N, D)` -> the same."""
-        made = F.linear(_unit(x), self.weight)
+        made = self.to_all(_unit(x))
         qkv, gates = made[..., : 3 * self.width], made[..., 3 * self.width :][..., : self.heads]
         gates = torch.sigmoid(gates + self.gates_bias)
         pairs = torch.view_as_complex(rearrange(qkv, "b n (f r) -> b n f r", r=2))
         pairs[..., : self.width].mul_(turns)
-        q, k, v = rearrange(qkv, "b n (qkv h d) -> qkv b h n d", qkv=3, h=self.heads)
-        heads = _attended(q, pooled(k, self.pool), pooled(v, self.pool))
-        heads = rearrange(heads.mul_(rearrange(gates, "b n h -> b h n 1")), "b h n d -> (b n) (h d)")
-        return torch.addmm(rearrange(x, "b n d -> (b n) d"), heads, self.out).view_as(x)
+        q = rearrange(qkv[..., : self.width], "b n (h d) -> b h n d", h=self.heads)
+        k, v = rearrange(pooled(qkv[..., self.width :], self.pool), "b n (kv h d) -> kv b h n d", kv=2, h=self.heads)
+        heads = _attended(q, k, v)
+        heads = rearrange(heads.mul_(rearrange(gates, "b n h -> b h n 1")), "b h n d -> b n (h d)")
+        return self.out.added_to(x, heads)
 
 
 class LeanFeedForward:
@@ -87,17 +89,13 @@ class LeanFeedForward:
 
     def __init__(self, feed_forward: FeedForward) -> None:
         norm, inner, _, _, outer, _ = feed_forward.net
-        self.inner, self.inner_bias = fold(norm, inner.weight), inner.bias.detach()
-        self.outer, self.outer_bias = outer.weight.detach().t(), outer.bias.detach()
+        self.inner = PackedLinear(fold(norm, inner.weight), inner.bias, gelu=True)
+        self.outer = PackedLinear(outer.weight, outer.bias)
 
-    def add_to(self, x: Tensor, mix: "LeanMixing | None") -> Tensor:
-        """`(B, N, D)`, in place."""
-        tokens = rearrange(x, "b n d -> (b n) d")
-        hidden = torch.ops.aten.gelu_(F.linear(_unit(tokens), self.inner, self.inner_bias))
-        if mix is not None:
-            hidden = mix(hidden.view(*x.shape[:2], -1)).view_as(hidden)
-        tokens.add_(self.outer_bias).addmm_(hidden, self.outer)
-        return x
+    def __call__(self, x: Tensor, mix: "LeanMixing | None") -> Tensor:
+        """`(B, N, D)` -> the same."""
+        hidden = self.inner(_unit(x))
+        return self.outer.added_to(x, hidden if mix is None else mix(hidden))
 
 
 class LeanMixing:
