@@ -28,6 +28,6 @@ class LevelBandSplit(BandSplit):
 
 
 def relative_level(power: Tensor) -> Tensor:
-    """log10 of the mean squares `(B, T, bands)` over their mean in each window."""
+    """log10 of the mean squares `(B, T, bands)`, or `(B, bands, T)`, over their mean in each window."""
     mean = power.mean(dim=(1, 2), keepdim=True)
     return (power / mean.clamp(min=1e-20) + FLOOR).log10()

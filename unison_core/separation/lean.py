@@ -64,23 +64,23 @@ class LeanBandSplit:
     def __init__(self, split: BandSplit, bands: list[slice]) -> None:
         self.bands = bands
         self.weights = [fold(norm, linear.weight).t() for norm, linear in split.to_features]
-        self.bias = torch.stack([linear.bias.detach() for _, linear in split.to_features])
-        self.belongs = torch.zeros(bands[-1].stop, len(bands))
-        for place, band in enumerate(bands):
-            self.belongs[band, place] = 1.0
-        self.to_level = split.to_level.detach() if isinstance(split, LevelBandSplit) else None
+        self.bias = torch.stack([linear.bias.detach()[None] for _, linear in split.to_features])
+        self.belongs = torch.zeros(len(bands), bands[-1].stop)
+        for row, band in zip(self.belongs, bands, strict=True):
+            row[band] = 1.0
+        self.to_level = split.to_level.detach()[:, None] if isinstance(split, LevelBandSplit) else None
 
     def __call__(self, x: Tensor) -> Tensor:
         """Spectra of one window."""
-        energy = self.belongs.t() @ x.square().t()  # (bands, T)
+        energy = self.belongs @ x.square().t()  # (bands, T)
         tokens = x.new_empty(len(self.bands), len(x), self.bias.shape[-1])
         for band, weight, out in zip(self.bands, self.weights, tokens, strict=True):
             torch.mm(x[:, band], weight, out=out)
-        tokens.div_(energy.sqrt().clamp_(min=1e-12)[..., None]).add_(self.bias[:, None])
+        tokens.div_(energy.sqrt().clamp_(min=1e-12)[..., None]).add_(self.bias)
         if self.to_level is None:
             return tokens
-        level = relative_level((energy.t() / self.belongs.sum(dim=0))[None])[0]
-        return tokens.addcmul_(level.t()[..., None], self.to_level[:, None])
+        level = relative_level((energy / self.belongs.sum(dim=1, keepdim=True))[None])[0]
+        return tokens.addcmul_(level[..., None], self.to_level)
 
 
 def _slices(model: MelBandRoformer) -> list[slice]:
